@@ -1,0 +1,172 @@
+"""What processes are told to do: the configuration, translated into the few values that each stage needs.
+
+`config` reads what people write; `runtime` turns it into these; stages see nothing else of it.
+"""
+
+import enum
+
+import msgspec
+
+from penstock.contracts.events import Severity
+from penstock.contracts.identity import Role
+
+NS_PER_S = 1_000_000_000
+
+
+class SourceMode(enum.StrEnum):
+    """How a file is played; other sources are always live."""
+
+    LIVE = "live"
+    """paced by its own timestamps, looped: a camera for tests and demonstrations"""
+    LOSSLESS = "lossless"
+    """as fast as possible, once, every picture processed"""
+
+
+class ClockTrust(enum.StrEnum):
+    """Whose clock dates a camera's pictures."""
+
+    ARRIVAL = "arrival"
+    RTCP = "rtcp"
+    """the camera's own clock is kept by NTP and to be believed"""
+
+
+class StreamSpec(msgspec.Struct, frozen=True):
+    """One stream of one camera. `url` holds credentials: it is never logged; sources redact it."""
+
+    camera: str
+    url: str
+    roles: tuple[Role, ...] = (Role.DETECT, Role.RECORD)
+    mode: SourceMode = SourceMode.LIVE
+    loop: bool = True
+    """files in live mode start again at their end"""
+    trust: ClockTrust = ClockTrust.ARRIVAL
+    open_timeout_ns: int = 5 * NS_PER_S
+    stall_timeout_ns: int = 3 * NS_PER_S
+    """silence after which the connection is thrown away and made anew"""
+    reconnect_cap_ns: int = 3 * NS_PER_S
+    options: dict[str, str] = {}
+    """passed to FFmpeg's demuxer as they are"""
+    ring_seconds_ns: int = 60 * NS_PER_S
+    ring_bytes: int = 32 * 1024 * 1024
+
+
+class GateSpec(msgspec.Struct, frozen=True):
+    """When a frame counts as still: mean absolute difference of luma, 0–255, at 320×180."""
+
+    enabled: bool = True
+    threshold: float = 0.6
+    quiet_interval_ns: int = 5 * NS_PER_S
+    """a still camera is analysed this often all the same"""
+
+
+class ZoneSpec(msgspec.Struct, frozen=True):
+    """A polygon in fractions of the picture, (0, 0) top left to (1, 1) bottom right."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+class RecordSpec(msgspec.Struct, frozen=True):
+    enabled: bool = True
+    pre_capture_ns: int = 5 * NS_PER_S
+    post_capture_ns: int = 5 * NS_PER_S
+    max_clip_ns: int = 300 * NS_PER_S
+    snapshot: bool = True
+    snapshot_quality: int = 90
+
+
+class CameraSpec(msgspec.Struct, frozen=True):
+    name: str
+    streams: tuple[StreamSpec, ...]
+    zones: tuple[ZoneSpec, ...] = ()
+    gate: GateSpec = GateSpec()
+    record: RecordSpec = RecordSpec()
+
+    def stream_with(self, role: Role) -> StreamSpec | None:
+        """The stream that has `role`; None where no stream has."""
+        return next((stream for stream in self.streams if role in stream.roles), None)
+
+
+class ModelSpec(msgspec.Struct, frozen=True):
+    """One model. `motion` is built in; others are files or, later, Python classes and remote services."""
+
+    name: str
+    kind: str = "onnx"
+    """`onnx` or `motion`"""
+    path: str = ""
+    device: str = "cpu"
+    head: str = "auto"
+    """`auto` recognises it from the outputs' shapes and the metadata"""
+    class_names: tuple[str, ...] = ()
+    """overrides what the file says"""
+    labels: tuple[str, ...] = ()
+    """only these classes are kept; empty keeps all"""
+    confidence: float = 0.25
+    iou: float = 0.45
+    max_detections: int = 300
+    options: dict[str, float] = {}
+
+
+class LaneSpec(msgspec.Struct, frozen=True):
+    """One camera × one model: the unit of scheduling."""
+
+    camera: str
+    model: str
+    max_fps: float = 5.0
+    min_fps: float = 0.0
+    priority: int = 0
+    """higher goes first"""
+    budget_ns: int = 500_000_000
+    """a result older than this is worth nothing"""
+    requires: tuple[str, ...] = ()
+    shadow: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.camera}/{self.model}"
+
+
+class RuleSpec(msgspec.Struct, frozen=True):
+    """One rule for the cameras it names; no cameras means all."""
+
+    name: str
+    when: str
+    cameras: tuple[str, ...] = ()
+    cooldown_ns: int = 10 * NS_PER_S
+    severity: Severity = Severity.INFO
+    shadow: bool = False
+
+
+class ExecutorSpec(msgspec.Struct, frozen=True):
+    """One process that runs models of one device."""
+
+    name: str
+    device: str
+    models: tuple[ModelSpec, ...]
+    streams: int = 1
+    """calls that run side by side, one core each"""
+    hang_timeout_ns: int = 10 * NS_PER_S
+
+
+class RunSpec(msgspec.Struct, frozen=True):
+    """Everything one run does."""
+
+    host_id: str
+    boot_id: str
+    run_id: str
+    data_dir: str
+    cameras: tuple[CameraSpec, ...]
+    executors: tuple[ExecutorSpec, ...]
+    lanes: tuple[LaneSpec, ...]
+    rules: tuple[RuleSpec, ...]
+    ingest_groups: tuple[tuple[str, ...], ...]
+    """names of the cameras of each ingest process"""
+    database_url: str = ""
+    """SQLAlchemy's form; empty means SQLite in the data folder"""
+    events_file: str = ""
+    """JSON lines; empty means `events.jsonl` in the data folder"""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9090
+    """0 takes any free port; -1 serves none"""
+    log_format: str = "human"
+    log_level: str = "info"
