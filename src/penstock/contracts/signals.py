@@ -17,3 +17,6 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     valid_until_ns: int
     source: str
     """the lane that stated it"""
+    frame_width_px: int = 0
+    """size of the frame that detections' boxes count in; 0 for values without a place in the picture"""
+    frame_height_px: int = 0

@@ -120,6 +120,8 @@ class LaneSpec(msgspec.Struct, frozen=True):
     """a result older than this is worth nothing"""
     requires: tuple[str, ...] = ()
     shadow: bool = False
+    gated: bool = True
+    """still frames are not analysed; off for models that measure movement themselves"""
 
     @property
     def name(self) -> str:
@@ -135,6 +137,8 @@ class RuleSpec(msgspec.Struct, frozen=True):
     cooldown_ns: int = 10 * NS_PER_S
     severity: Severity = Severity.INFO
     shadow: bool = False
+    unknown_limit_ns: int = 10 * NS_PER_S
+    """an open event whose condition stays unknown this long is ended"""
 
 
 class ExecutorSpec(msgspec.Struct, frozen=True):

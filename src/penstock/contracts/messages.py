@@ -1,0 +1,229 @@
+"""Everything that crosses a socket between processes, as one tagged union.
+
+Small and versioned: a message is one datagram of `WIRE_VERSION` and msgpack (see `framebus.links`). Pixels and
+packets never travel here; they lie in shared memory that `Attach` hands over.
+"""
+
+import enum
+
+import msgspec
+
+from penstock.contracts.clips import ClipEnd, ClipJob, ClipResult
+from penstock.contracts.frames import FrameRef, Lease, View, ViewSpec
+from penstock.contracts.times import ClockReading
+from penstock.contracts.work import Failure, ModelDescription, Outcome, Work
+
+WIRE_VERSION = 1
+
+
+class ProcessKind(enum.StrEnum):
+    INGEST = "ingest"
+    ENGINE = "engine"
+    EXECUTOR = "executor"
+    RECORDER = "recorder"
+    API = "api"
+
+
+class RegionHandle(msgspec.Struct, frozen=True, gc=False):
+    """Names a piece of memory that its owner lends: by descriptor where it is shared, by name within a process."""
+
+    name: str
+    size_bytes: int
+    shared: bool
+
+
+# supervisor → child
+
+
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """First message to a child; its specification lies in the region that comes with it."""
+
+    kind: ProcessKind
+    name: str
+    generation: int
+    """counts the starts of this process from 1; the engine's is the lease epoch"""
+    spec: RegionHandle
+    clock: ClockReading
+
+
+class Attach(msgspec.Struct, frozen=True, tag=True):
+    """Hands over one end of a link to `peer` (`region` is None), or a region."""
+
+    peer: str = ""
+    peer_generation: int = 0
+    region: RegionHandle | None = None
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """End in order, within `grace_ns`."""
+
+    grace_ns: int
+
+
+# child → supervisor
+
+
+class Heartbeat(msgspec.Struct, frozen=True, tag=True):
+    at_ns: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The child does its work now."""
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True):
+    """Nothing more will come: every lossless camera was read to its end and every frame has its fate."""
+
+
+class Unusable(msgspec.Struct, frozen=True, tag=True):
+    """The child cannot do its work, and starting it again will not help."""
+
+    reason: str
+
+
+class ReplaceProcess(msgspec.Struct, frozen=True, tag=True):
+    """The engine found a process hung: kill it and start another."""
+
+    name: str
+    generation: int
+    reason: str
+
+
+# ingest → engine
+
+
+class CameraState(enum.StrEnum):
+    STARTING = "starting"
+    CONNECTING = "connecting"
+    UP = "up"
+    DOWN = "down"
+    """not reachable now; tried again for ever"""
+    ENDED = "ended"
+    """a lossless source was read to its end"""
+
+
+class CameraUpdate(msgspec.Struct, frozen=True, tag=True):
+    """A camera came, went or moved on to another session."""
+
+    camera: str
+    state: CameraState
+    session: int
+    at_ns: int
+    reason: str = ""
+    lossless: bool = False
+    frame_interval_ns: int = 0
+
+
+class Notice(msgspec.Struct, frozen=True, tag=True):
+    """The newest decoded frame of a camera. A lost notice costs nothing: the next one carries the news."""
+
+    frame: FrameRef
+    moved: bool
+    """since the notice before: something moved in any frame up to this one"""
+
+
+class ViewReady(msgspec.Struct, frozen=True, tag=True):
+    """Pixels of the camera's newest frame, leased to whoever asked with `ticket`."""
+
+    ticket: int
+    view: View
+    moved: bool
+
+
+class ViewRefused(msgspec.Struct, frozen=True, tag=True):
+    ticket: int
+    camera: str
+    reason: str
+
+
+# engine → ingest
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    """A model is about to be free: make a view of the newest frame with an index above `after_index`."""
+
+    ticket: int
+    camera: str
+    spec: ViewSpec
+    after_index: int
+    deadline_ns: int
+
+
+class HeldLeases(msgspec.Struct, frozen=True, tag=True):
+    """First message on a new link: what the engine still holds; everything else is free again."""
+
+    leases: tuple[Lease, ...]
+
+
+class FrameDone(msgspec.Struct, frozen=True, tag=True):
+    """Lossless cameras only: every lane has what it wanted of frame `index`; decode on."""
+
+    camera: str
+    index: int
+
+
+# engine ↔ executor
+
+
+class Submit(msgspec.Struct, frozen=True, tag=True):
+    work: Work
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    work_id: int
+
+
+class ModelReady(msgspec.Struct, frozen=True, tag=True):
+    description: ModelDescription
+    credits: int
+
+
+class ModelUnavailable(msgspec.Struct, frozen=True, tag=True):
+    model: str
+    failure: Failure
+
+
+class Completed(msgspec.Struct, frozen=True, tag=True):
+    outcome: Outcome
+
+
+# engine ↔ recorder
+
+
+class OpenClip(msgspec.Struct, frozen=True, tag=True):
+    job: ClipJob
+
+
+class EndClip(msgspec.Struct, frozen=True, tag=True):
+    end: ClipEnd
+
+
+class ClipReport(msgspec.Struct, frozen=True, tag=True):
+    result: ClipResult
+
+
+Message = (
+    Start
+    | Attach
+    | Stop
+    | Heartbeat
+    | Ready
+    | Finished
+    | Unusable
+    | ReplaceProcess
+    | CameraUpdate
+    | Notice
+    | ViewReady
+    | ViewRefused
+    | Ask
+    | HeldLeases
+    | FrameDone
+    | Submit
+    | Cancel
+    | ModelReady
+    | ModelUnavailable
+    | Completed
+    | OpenClip
+    | EndClip
+    | ClipReport
+)

@@ -1,0 +1,118 @@
+"""The books of access units: `received = decoded + skipped + undecodable + lost`, in memory that outlives us."""
+
+import enum
+
+import msgspec
+
+from penstock.contracts.counters import Counters
+from penstock.contracts.fates import UnitFate
+
+
+class Word(enum.IntEnum):
+    """Place of each number in a stream's counters; the fates of units come first."""
+
+    DECODED = UnitFate.DECODED
+    SKIPPED = UnitFate.SKIPPED
+    UNDECODABLE = UnitFate.UNDECODABLE
+    LOST = UnitFate.LOST
+    RECEIVED = 4
+    FRAMES = 5
+    """decoded frames given an index: what lanes are offered"""
+    STILL = 6
+    SESSIONS = 7
+    CONNECT_FAILURES = 8
+    STALLS = 9
+    NOTICES_REFUSED = 10
+    VIEWS = 11
+    VIEWS_REFUSED = 12
+    RECEIVED_BYTES = 13
+    TIME_JUMPS = 14
+    KEPT = 15
+    """units of a stream that is only recorded: nobody decodes them"""
+
+
+WORDS = 16
+
+
+class UnitBooks:
+    """One stream's counters, single writer: the stream's thread, or ingest's loop for the words of views."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def close_after_crash(self) -> int:
+        """What an earlier process had in its decoder was lost; returns how many."""
+        lost = self.in_flight()
+        if lost:
+            self._counters.add(Word.LOST, lost)
+        return lost
+
+    def in_flight(self) -> int:
+        received = self._counters[Word.RECEIVED]
+        return received - self._counters[Word.KEPT] - sum(self._counters[fate] for fate in UnitFate)
+
+    def receive(self, size_bytes: int) -> None:
+        self._counters.add(Word.RECEIVED)
+        self._counters.add(Word.RECEIVED_BYTES, size_bytes)
+
+    def settle(self, fate: UnitFate, count: int = 1) -> None:
+        if count:
+            self._counters.add(fate, count)
+
+    def count(self, word: Word, amount: int = 1) -> None:
+        self._counters.add(word, amount)
+
+    def next_frame_index(self) -> int:
+        """The index of the frame decoded now: one more than ever before, across sessions and crashes."""
+        self._counters.add(Word.FRAMES)
+        return self._counters[Word.FRAMES]
+
+    def reading(self) -> "UnitReading":
+        return read_units(self._counters)
+
+
+class UnitReading(msgspec.Struct, frozen=True):
+    """One stream's books at one instant."""
+
+    received: int
+    decoded: int
+    skipped: int
+    undecodable: int
+    lost: int
+    kept: int
+    frames: int
+    still: int
+    sessions: int
+    connect_failures: int
+    stalls: int
+    notices_refused: int
+    views: int
+    views_refused: int
+    received_bytes: int
+    time_jumps: int
+
+    @property
+    def in_flight(self) -> int:
+        return self.received - self.kept - self.decoded - self.skipped - self.undecodable - self.lost
+
+
+def read_units(counters: Counters) -> UnitReading:
+    """Reads a stream's books from any process that has its counters."""
+    return UnitReading(
+        received=counters[Word.RECEIVED],
+        decoded=counters[Word.DECODED],
+        skipped=counters[Word.SKIPPED],
+        undecodable=counters[Word.UNDECODABLE],
+        lost=counters[Word.LOST],
+        kept=counters[Word.KEPT],
+        frames=counters[Word.FRAMES],
+        still=counters[Word.STILL],
+        sessions=counters[Word.SESSIONS],
+        connect_failures=counters[Word.CONNECT_FAILURES],
+        stalls=counters[Word.STALLS],
+        notices_refused=counters[Word.NOTICES_REFUSED],
+        views=counters[Word.VIEWS],
+        views_refused=counters[Word.VIEWS_REFUSED],
+        received_bytes=counters[Word.RECEIVED_BYTES],
+        time_jumps=counters[Word.TIME_JUMPS],
+    )

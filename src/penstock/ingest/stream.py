@@ -1,0 +1,273 @@
+"""One stream of one camera in a thread of its own: connect, read, number, keep, decode, and connect again, for ever.
+
+Whatever happens to this stream happens to no other. The thread never waits for the engine, except where its source is
+lossless: then every frame is handed over before the next is decoded.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import av
+import msgspec
+
+from penstock.base.clock import Clock
+from penstock.contracts.fates import UnitFate
+from penstock.contracts.frames import FrameRef
+from penstock.contracts.identity import Role
+from penstock.contracts.messages import CameraState
+from penstock.contracts.packets import EncodedPacket, StreamInfo
+from penstock.contracts.sources import Source, SourceError, SourceFault, SourceSession
+from penstock.contracts.specs import StreamSpec
+from penstock.framebus.ring import RingStatistics, RingWriter
+from penstock.ingest.books import UnitBooks, UnitReading, Word
+from penstock.ingest.decoder import Decoder
+from penstock.ingest.gate import Gate
+from penstock.ingest.newest import Newest, NewestFrame
+from penstock.sources.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+_HANDOVER_CHECK_S = 0.5
+
+
+class StreamStatus(msgspec.Struct, frozen=True):
+    """What a stream's thread does now."""
+
+    camera: str
+    state: CameraState
+    session: int
+    since_ns: int
+    reason: str
+    connect_ns: int
+    """how long the last connection took; 0 before the first"""
+    codec: str
+    width_px: int
+    height_px: int
+    fps: float
+    """pictures a second by capture time, over the last second or so"""
+    capture_error_ns: int
+    last_capture_ns: int
+    basis: str
+    gate_score: float
+    units: UnitReading
+    ring: RingStatistics
+
+
+class StreamWorker:
+    """Runs one stream. `on_news` is called from its thread after every new frame and every change of state."""
+
+    def __init__(
+        self,
+        spec: StreamSpec,
+        source: Source,
+        *,
+        books: UnitBooks,
+        ring: RingWriter,
+        newest: NewestFrame,
+        gate: Gate,
+        backoff: Backoff,
+        clock: Clock,
+        on_news: Callable[[], None],
+    ) -> None:
+        self.spec = spec
+        self.books = books
+        self.newest = newest
+        self.lossless = source.lossless
+        self.decodes = Role.DETECT in spec.roles
+        self._source = source
+        self._ring = ring
+        self._gate = gate
+        self._backoff = backoff
+        self._clock = clock
+        self._on_news = on_news
+        self._stop = threading.Event()
+        self._handed = threading.Event()
+        self._handed_index = 0
+        self._thread = threading.Thread(target=self._run, name=f"stream-{spec.camera}", daemon=True)
+        self._state = CameraState.STARTING
+        self._session = 0
+        self._since_ns = 0
+        self._reason = ""
+        self._connect_ns = 0
+        self._info: StreamInfo | None = None
+        self._last: FrameRef | None = None
+        self._last_packet: EncodedPacket | None = None
+        self._interval_ns = 0.0
+
+    def start(self) -> None:
+        self.books.close_after_crash()
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ends the thread; False where a read under way did not end within `timeout_s`."""
+        self._stop.set()
+        self._handed.set()
+        self._source.interrupt()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def handed_over(self, index: int) -> None:
+        """Lossless streams: every lane has what it wanted of frame `index`."""
+        self._handed_index = max(self._handed_index, index)
+        self._handed.set()
+
+    def status(self) -> StreamStatus:
+        info, last = self._info, self._last
+        packet = self._last_packet
+        return StreamStatus(
+            camera=self.spec.camera,
+            state=self._state,
+            session=self._session,
+            since_ns=self._since_ns,
+            reason=self._reason,
+            connect_ns=self._connect_ns,
+            codec=info.codec if info else "",
+            width_px=last.width_px if last else (info.width_px if info else 0),
+            height_px=last.height_px if last else (info.height_px if info else 0),
+            fps=1e9 / self._interval_ns if self._interval_ns else 0.0,
+            capture_error_ns=packet.capture.error_ns if packet else 0,
+            last_capture_ns=packet.capture.mono_ns if packet else 0,
+            basis=packet.capture.basis.value if packet else "",
+            gate_score=self._gate.score,
+            units=self.books.reading(),
+            ring=self._ring.statistics(),
+        )
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                ended = self._session_once()
+            except Exception:
+                # A defect in one stream must stay in it: say so, and go on as after a lost connection.
+                log.exception("camera %s: unexpected error, reconnecting", self.spec.camera)
+                self._change(CameraState.DOWN, reason="unexpected error")
+                ended = False
+            if ended:
+                return
+            self._clock.wait(self._stop, self._backoff.next_delay_s())
+
+    def _session_once(self) -> bool:
+        """Connects and reads until the session ends; True where nothing more will come."""
+        self._change(CameraState.CONNECTING)
+        began_ns = self._clock.now_ns()
+        try:
+            session = self._source.wait_open()
+        except SourceError as error:
+            if error.fault is not SourceFault.INTERRUPTED:
+                self.books.count(Word.CONNECT_FAILURES)
+                log.warning("camera %s: %s", self.spec.camera, error)
+                self._change(CameraState.DOWN, reason=error.what)
+            return False
+        self._connect_ns = self._clock.now_ns() - began_ns
+        self._session = session.session
+        self.books.count(Word.SESSIONS)
+        self._gate.reset()
+        try:
+            self._read(session)
+        except SourceError as error:
+            return self._after(error)
+        finally:
+            session.close()
+            self.newest.clear()
+            self._interval_ns = 0.0
+        return False
+
+    def _after(self, error: SourceError) -> bool:
+        if error.fault is SourceFault.INTERRUPTED:
+            return False
+        if error.fault is SourceFault.ENDED and (self.lossless or not self._source.live):
+            log.info("camera %s: read to its end", self.spec.camera)
+            self._change(CameraState.ENDED, reason="end of file")
+            return True
+        if error.fault is SourceFault.STALLED:
+            self.books.count(Word.STALLS)
+        log.warning("camera %s: %s", self.spec.camera, error)
+        self._change(CameraState.DOWN, reason=error.what)
+        return False
+
+    def _read(self, session: SourceSession) -> None:
+        decoder: Decoder | None = None
+        info_id = -1
+        try:
+            while not self._stop.is_set():
+                packet = session.wait_read()
+                if not isinstance(packet, EncodedPacket):
+                    raise SourceError(SourceFault.UNSUPPORTED, f"camera {self.spec.camera}: only video packets so far")
+                self.books.receive(len(packet.data))
+                if packet.info_id != info_id:
+                    info_id = packet.info_id
+                    self._info = session.info(info_id)
+                    if decoder is not None:
+                        decoder.close()
+                    decoder = self._open_decoder(self._info) if self.decodes else None
+                if self._state is not CameraState.UP:
+                    self._backoff.reset()
+                    self._change(CameraState.UP)
+                self._last_packet = packet
+                assert self._info is not None
+                self._ring.write(packet, self._info)
+                if decoder is None:
+                    self.books.count(Word.KEPT)
+                else:
+                    self._decode(decoder, packet)
+        except SourceError as error:
+            if error.fault is SourceFault.ENDED and decoder is not None:
+                for unit, picture in decoder.flush():
+                    self._publish(unit, picture)
+            raise
+        finally:
+            if decoder is not None:
+                decoder.close()
+
+    def _open_decoder(self, info: StreamInfo) -> Decoder:
+        try:
+            return Decoder(info, self.books).open()
+        except ValueError as error:
+            self.books.settle(UnitFate.UNDECODABLE)
+            raise SourceError(SourceFault.UNSUPPORTED, str(error), "Choose another codec in the camera") from error
+
+    def _decode(self, decoder: Decoder, packet: EncodedPacket) -> None:
+        for unit, picture in decoder.decode(packet):
+            self._publish(unit, picture)
+
+    def _publish(self, unit: EncodedPacket, picture: av.VideoFrame) -> None:
+        frame = Newest(
+            FrameRef(
+                id=unit.id,
+                index=self.books.next_frame_index(),
+                capture=unit.capture,
+                received_ns=unit.received_ns,
+                decoded_ns=self._clock.now_ns(),
+                width_px=picture.width,
+                height_px=picture.height,
+            ),
+            picture,
+        )
+        moved = self._gate.moved(frame.picture)
+        if not moved:
+            self.books.count(Word.STILL)
+        self._measure_interval(frame.ref)
+        self.newest.publish(frame, moved)
+        self._last = frame.ref
+        self._on_news()
+        if self.lossless:
+            self._wait_handover(frame.ref.index)
+
+    def _wait_handover(self, index: int) -> None:
+        while self._handed_index < index and not self._stop.is_set():
+            self._clock.wait(self._handed, _HANDOVER_CHECK_S)
+            self._handed.clear()
+
+    def _measure_interval(self, ref: FrameRef) -> None:
+        if self._last is None or self._last.id.stream.session != ref.id.stream.session:
+            return
+        step_ns = ref.capture.mono_ns - self._last.capture.mono_ns
+        if step_ns > 0:
+            self._interval_ns += (step_ns - self._interval_ns) * (0.1 if self._interval_ns else 1.0)
+
+    def _change(self, state: CameraState, reason: str = "") -> None:
+        self._state = state
+        self._reason = reason
+        self._since_ns = self._clock.now_ns()
+        self._on_news()

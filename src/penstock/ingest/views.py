@@ -1,0 +1,74 @@
+"""Makes a view: the newest picture, scaled in its own YUV format, then converted, straight into a leased slot.
+
+Scaling before converting touches a third of the bytes (measured 2–4 times cheaper). Area interpolation keeps small
+objects from flickering when the picture shrinks; where it grows, bilinear.
+"""
+
+import av
+import numpy as np
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+
+from penstock.contracts.frames import Affine, Fit, PixelFormat, Plane, ViewSpec
+
+_FORMATS = {PixelFormat.BGR24: "bgr24", PixelFormat.RGB24: "rgb24", PixelFormat.GRAY8: "gray"}
+_JPEG_RANGE = 2
+
+
+def placement(spec: ViewSpec, width_px: int, height_px: int) -> tuple[int, int, int, int, Affine]:
+    """Where a source picture goes in a view: left, top, width, height in view pixels, and the way back."""
+    if spec.fit is Fit.STRETCH:
+        sx, sy = width_px / spec.width_px, height_px / spec.height_px
+        return 0, 0, spec.width_px, spec.height_px, Affine(sx, sy, 0.0, 0.0)
+    scale = min(spec.width_px / width_px, spec.height_px / height_px)
+    # Truncated, not rounded: as the exporters of YOLOX and YOLOv8 do it.
+    inner_w, inner_h = max(1, int(width_px * scale)), max(1, int(height_px * scale))
+    left = top = 0
+    if spec.fit is Fit.LETTERBOX_CENTRE:
+        left, top = (spec.width_px - inner_w) // 2, (spec.height_px - inner_h) // 2
+    return left, top, inner_w, inner_h, Affine(1 / scale, 1 / scale, -left / scale, -top / scale)
+
+
+class ViewMaker:
+    """Keeps the scaling contexts of one camera; used by one thread."""
+
+    def __init__(self) -> None:
+        self._scalers: dict[ViewSpec, tuple[VideoReformatter, VideoReformatter]] = {}
+
+    def make(self, picture: av.VideoFrame, spec: ViewSpec, slot: memoryview) -> tuple[Plane, Affine, str, bool]:
+        """Writes the view into `slot`; returns its plane, the map back, the colour matrix and whether luma used
+        the full range. Raises ValueError where the slot is too small."""
+        if spec.nbytes > len(slot):
+            raise ValueError(
+                f"a view of {spec.width_px}x{spec.height_px} needs {spec.nbytes} bytes, a slot has {len(slot)}"
+            )
+        left, top, inner_w, inner_h, to_source = placement(spec, picture.width, picture.height)
+        scaler, converter = self._scalers.setdefault(spec, (VideoReformatter(), VideoReformatter()))
+        shrinks = inner_w < picture.width or inner_h < picture.height
+        scaled = scaler.reformat(
+            picture,
+            inner_w,
+            inner_h,
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+            threads=1,
+        )
+        converted = converter.reformat(scaled, format=_FORMATS[spec.format], threads=1)
+        channels = spec.channels
+        row_bytes = spec.width_px * channels
+        target = np.frombuffer(slot, np.uint8, spec.nbytes).reshape(spec.height_px, row_bytes)
+        if (inner_w, inner_h) != (spec.width_px, spec.height_px):
+            target[:top] = spec.pad
+            target[top + inner_h :] = spec.pad
+            target[top : top + inner_h, : left * channels] = spec.pad
+            target[top : top + inner_h, (left + inner_w) * channels :] = spec.pad
+        plane = converted.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        target[top : top + inner_h, left * channels : (left + inner_w) * channels] = rows[
+            :inner_h, : inner_w * channels
+        ]
+        matrix = "bt709" if picture.colorspace == Colorspace.ITU709 else "bt601"
+        return (
+            Plane(0, row_bytes, spec.width_px, spec.height_px),
+            to_source,
+            matrix,
+            picture.color_range == _JPEG_RANGE,
+        )
