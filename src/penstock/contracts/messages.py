@@ -43,6 +43,8 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     generation: int
     """counts the starts of this process from 1; the engine's is the lease epoch"""
     spec: RegionHandle
+    regions: int
+    """how many regions follow before the first peer"""
     clock: ClockReading
 
 

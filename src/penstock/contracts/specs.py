@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.contracts.events import Severity
 from penstock.contracts.identity import Role
+from penstock.contracts.times import ClockReading
 
 NS_PER_S = 1_000_000_000
 
@@ -158,6 +159,8 @@ class RunSpec(msgspec.Struct, frozen=True):
     host_id: str
     boot_id: str
     run_id: str
+    clock: ClockReading
+    """dates the run's monotonic instants, the same in all its processes and their later lives"""
     data_dir: str
     cameras: tuple[CameraSpec, ...]
     executors: tuple[ExecutorSpec, ...]

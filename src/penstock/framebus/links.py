@@ -65,6 +65,11 @@ class Link:
         self._received = 0
         self._buffer = bytearray(_MAX_DATAGRAM_BYTES)
 
+    @classmethod
+    def from_descriptor(cls, descriptor: int, peer: str, peer_generation: int = 0) -> "Link":
+        """A link on a descriptor that came from another process; takes it over."""
+        return cls(socket.socket(fileno=descriptor), peer, peer_generation)
+
     def open(self) -> "Link":
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import av
 import msgspec
 
-from penstock.base.clock import Clock
+from penstock.base.clock import NS_PER_S, Clock
 from penstock.contracts.fates import UnitFate
 from penstock.contracts.frames import FrameRef
 from penstock.contracts.identity import Role
@@ -99,11 +99,14 @@ class StreamWorker:
         self.books.close_after_crash()
         self._thread.start()
 
-    def stop(self, timeout_s: float) -> bool:
-        """Ends the thread; False where a read under way did not end within `timeout_s`."""
+    def stop_nowait(self) -> None:
+        """Asks the thread to end; a read under way is interrupted where its source can."""
         self._stop.set()
         self._handed.set()
         self._source.interrupt()
+
+    def wait_stopped(self, timeout_s: float) -> bool:
+        """False where a read under way did not end within `timeout_s`; the thread then ends with its process."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -136,6 +139,7 @@ class StreamWorker:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            began_ns = self._clock.now_ns()
             try:
                 ended = self._session_once()
             except Exception:
@@ -145,7 +149,8 @@ class StreamWorker:
                 ended = False
             if ended:
                 return
-            self._clock.wait(self._stop, self._backoff.next_delay_s())
+            delay_ns = self._backoff.failed(self._clock.now_ns() - began_ns)
+            self._clock.wait(self._stop, delay_ns / NS_PER_S)
 
     def _session_once(self) -> bool:
         """Connects and reads until the session ends; True where nothing more will come."""
@@ -202,7 +207,6 @@ class StreamWorker:
                         decoder.close()
                     decoder = self._open_decoder(self._info) if self.decodes else None
                 if self._state is not CameraState.UP:
-                    self._backoff.reset()
                     self._change(CameraState.UP)
                 self._last_packet = packet
                 assert self._info is not None

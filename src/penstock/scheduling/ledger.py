@@ -8,7 +8,7 @@ from penstock.contracts.counters import Counters
 from penstock.contracts.fates import Fate
 
 WORDS_PER_LANE = 16
-_BASE, _LAST, _FATES = 0, 1, 2
+_BASE, _LAST, _BEGUN, _FATES = 0, 1, 2, 3
 
 
 class LaneLedger:
@@ -22,6 +22,11 @@ class LaneLedger:
         self._fates_at = self._at + _FATES
 
     @property
+    def begun(self) -> bool:
+        """Whether the lane has begun to hear frames: its model was loaded at some time."""
+        return self._counters[self._at + _BEGUN] > 0
+
+    @property
     def last_index(self) -> int:
         return self._counters[self._at + _LAST]
 
@@ -33,6 +38,7 @@ class LaneLedger:
         """The lane hears frames from the one after `index` on; only for a lane that has heard of none."""
         self._counters.set(self._at + _BASE, index)
         self._counters.set(self._at + _LAST, index)
+        self._counters.set(self._at + _BEGUN, 1)
 
     def hear(self, index: int) -> None:
         self._counters.set(self._at + _LAST, index)

@@ -60,7 +60,7 @@ class Scheduler:
         for lane in self._by_model.get(model, ()):
             if not lane.active:
                 lane.active = True
-                if lane.last_index == 0:
+                if not lane.ledger.begun:
                     lane.last_index = camera_index.get(lane.camera, 0)
                     lane.ledger.begin(lane.last_index)
 
@@ -291,6 +291,10 @@ class Scheduler:
     def undecided(self, camera: str, index: int) -> bool:
         """Whether any lane still waits for a view of frame `index`."""
         return any(lane.candidate and lane.candidate <= index for lane in self._by_camera.get(camera, ()))
+
+    def running(self) -> bool:
+        """Whether any model works on a frame."""
+        return any(executor.started for executor in self._executor_list)
 
     def busy(self, camera: str) -> bool:
         """Whether any frame of the camera has no fate yet."""

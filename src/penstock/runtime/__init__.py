@@ -1,0 +1,1 @@
+"""Composition roots: the only room that knows all others, and where configuration becomes running stages."""

@@ -1,0 +1,237 @@
+"""Runs a specification from start to stop: memory, process tree, signals, live view, report."""
+
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from penstock.base.clock import NS_PER_S, Clock, SystemClock
+from penstock.base.reactor import Reactor
+from penstock.contracts.events import Event
+from penstock.contracts.specs import RunSpec
+from penstock.control.launchers import Launcher, ProcessLauncher, ThreadLauncher
+from penstock.control.supervisor import Supervisor
+from penstock.framebus.cell import LatestCell
+from penstock.framebus.regions import HeapRegions, MemfdRegions, Region, Regions
+from penstock.runtime import wiring
+from penstock.runtime.census import Census
+from penstock.runtime.child import run_child
+from penstock.runtime.decisions import journal_folder
+from penstock.runtime.report import close_books, make_report
+from penstock.runtime.shell import proportional_bytes, resident_bytes
+from penstock.store.records import EventRecord
+from penstock.store.segments import records_in, segment_numbers, segment_path
+from penstock.telemetry.statistics import ChildStatistics, ProcessStatistics, Snapshot, encode
+
+log = logging.getLogger(__name__)
+
+OVERVIEW_NS = 500_000_000
+MEMORY_SAMPLE_NS = 2 * NS_PER_S
+
+
+class LiveView(Protocol):
+    """Shows a run while it lasts; `update` is called about twice a second in the supervisor's thread."""
+
+    def start(self) -> None: ...
+
+    def update(self, snapshot: Snapshot) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class RunError(Exception):
+    """The run could not begin, or not go on: what, where and what to do."""
+
+
+class Application:
+    """One run. `run` returns its report after everything has ended."""
+
+    def __init__(self, spec: RunSpec, *, isolation: str = "process", live: LiveView | None = None) -> None:
+        self._spec = spec
+        self._isolation = isolation
+        self._live = live
+        self._clock: Clock = SystemClock()
+        self._memory_bytes: dict[str, int] = {}
+        self._started_ns = 0
+
+    def run(self, for_ns: int | None = None) -> dict[str, Any]:
+        """Runs for `for_ns`, or until every lossless camera has ended, or until SIGINT or SIGTERM.
+
+        Raises RunError where the run could not begin or go on.
+        """
+        prepare_data_dir(Path(self._spec.data_dir))
+        raise_descriptor_limit()
+        regions, launcher = self._isolated()
+        memory = wiring.create_regions(self._spec, regions)
+        spec_region = wiring.create_spec_region(self._spec, regions)
+        reactor = Reactor(self._clock).open()
+        supervisor = Supervisor(
+            wiring.process_plans(self._spec),
+            memory,
+            spec_region,
+            launcher,
+            reactor,
+            self._clock,
+            on_finished=lambda: supervisor.stop(),
+        )
+        self._started_ns = self._clock.now_ns()
+        handlers = catch_signals(supervisor, reactor)
+        census = Census(memory)
+        try:
+            if self._live is not None:
+                self._live.start()
+            supervisor.start()
+            if for_ns is not None:
+                reactor.call_at(self._started_ns + for_ns, supervisor.stop)
+            reactor.call_every(OVERVIEW_NS, lambda: self._overview(supervisor, memory, census))
+            reactor.call_every(MEMORY_SAMPLE_NS, lambda: self._sample_memory(supervisor))
+            supervisor.run()
+            self._overview(supervisor, memory, census)
+        finally:
+            if self._live is not None:
+                self._live.stop()
+            restore_signals(handlers)
+            reactor.close()
+        close_books(self._spec, memory)
+        report = make_report(
+            self._spec,
+            memory,
+            census(),
+            run_events(self._spec),
+            duration_ns=self._clock.now_ns() - self._started_ns,
+            stop_ns=supervisor.stop_took_ns,
+            memory_bytes=self._memory_bytes,
+            failed=supervisor.failed,
+        )
+        for region in [*memory.values(), spec_region]:
+            region.close()
+        return report
+
+    def _isolated(self) -> tuple[Regions, Launcher]:
+        if self._isolation == "process":
+            os.environ["PENSTOCK_LOG_FORMAT"] = self._spec.log_format
+            os.environ["PENSTOCK_LOG_LEVEL"] = self._spec.log_level
+            return MemfdRegions(), ProcessLauncher()
+        heap = HeapRegions()
+
+        def child_main(name: str, control: socket.socket) -> None:
+            run_child(name, control, heap, self._clock)
+
+        return heap, ThreadLauncher(child_main)
+
+    def _overview(self, supervisor: Supervisor, memory: Mapping[str, Region], census: Census) -> None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        statistics = ProcessStatistics(
+            process=wiring.SUPERVISOR,
+            kind=wiring.SUPERVISOR,
+            pid=os.getpid(),
+            started_utc_ns=self._spec.clock.utc_ns,
+            published_ns=self._clock.now_ns(),
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            rss_bytes=resident_bytes(),
+            children=tuple(
+                ChildStatistics(
+                    process=process.plan.name,
+                    kind=process.plan.kind.value,
+                    pid=process.child.pid if process.child is not None else 0,
+                    state=process.state,
+                    restarts=process.restarts,
+                    heartbeat_ns=process.heard_ns,
+                    last_exit=process.last_exit,
+                )
+                for process in supervisor.processes()
+            ),
+        )
+        LatestCell(memory[wiring.statistics_region(wiring.SUPERVISOR)].memory).write(encode(statistics))
+        if self._live is not None:
+            self._live.update(census)
+
+    def _sample_memory(self, supervisor: Supervisor) -> None:
+        pids = {wiring.SUPERVISOR: os.getpid()}
+        if self._isolation == "process":
+            pids |= {p.plan.name: p.child.pid for p in supervisor.processes() if p.child is not None}
+        for name, pid in pids.items():
+            self._memory_bytes[name] = proportional_bytes(pid) or self._memory_bytes.get(name, 0)
+
+
+def run(
+    spec: RunSpec,
+    *,
+    isolation: str = "process",
+    for_ns: int | None = None,
+    report: Path | None = None,
+    live: LiveView | None = None,
+) -> dict[str, Any]:
+    """Runs `spec` and returns the report, also written to `report` as JSON. Raises RunError."""
+    made = Application(spec, isolation=isolation, live=live).run(for_ns)
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    if made["failed"]:
+        raise RunError(made["failed"])
+    return made
+
+
+def run_events(spec: RunSpec) -> Iterable[Event]:
+    """The latest revision of each event of this run, from its journal."""
+    folder = journal_folder(spec.data_dir)
+    newest: dict[str, Event] = {}
+    for number in segment_numbers(folder):
+        for record, _ in records_in(segment_path(folder, number)):
+            if isinstance(record, EventRecord) and record.event.run_id == spec.run_id:
+                known = newest.get(record.event.event_id)
+                if known is None or record.event.revision > known.revision:
+                    newest[record.event.event_id] = record.event
+    return sorted(newest.values(), key=lambda event: event.start_utc_ns)
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Makes the folder and writes into it once; raises RunError saying what is wrong with it."""
+    probe = data_dir / f".penstock-{os.getpid()}"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise RunError(
+            f"the data folder {data_dir} cannot be written: {error.strerror}. "
+            "Choose a folder that this user may write to with data_dir in the configuration, or --data-dir"
+        ) from error
+
+
+def raise_descriptor_limit() -> None:
+    """Every camera takes a few descriptors in every process; the usual soft limit is low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def catch_signals(supervisor: Supervisor, reactor: Reactor) -> dict[int, Any]:
+    """SIGINT and SIGTERM stop the run in order. Only the main thread may; embedded runs are stopped by their host."""
+    requested = False
+
+    def on_signal(number: int, frame: object) -> None:
+        del number, frame
+        nonlocal requested
+        requested = True
+        reactor.wake_nowait()
+
+    def on_wake() -> None:
+        if requested:
+            supervisor.stop()
+
+    reactor.on_wake(on_wake)
+    try:
+        return {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:
+        return {}
+
+
+def restore_signals(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,0 +1,344 @@
+"""From results to confirmed events: tracking, rules, the journal, and only then the clip.
+
+An event exists once it is journalled. So a revision goes to the journal first, and what follows from it (the clip, the
+number on the screen) happens when the journal's thread says that it is on disk.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from penstock import __version__
+from penstock.base.clock import Clock
+from penstock.base.queues import BoundedQueue
+from penstock.base.redaction import redact
+from penstock.contracts.clips import ClipResult
+from penstock.contracts.events import Event, EventState
+from penstock.contracts.messages import CameraState, EndClip, Message, OpenClip
+from penstock.contracts.results import Result
+from penstock.contracts.specs import LaneSpec, RuleSpec, RunSpec
+from penstock.contracts.work import ModelDescription
+from penstock.rules.compiler import compile_rule
+from penstock.rules.decisions import CoolingRule, Opened, OpenEvent, RulesState
+from penstock.rules.errors import RuleError
+from penstock.rules.evaluator import RuleEvaluator
+from penstock.rules.inputs import (
+    CameraStateInput,
+    ClockInput,
+    ConfigInput,
+    RestoreInput,
+    ResultInput,
+    RuleInput,
+    StillInput,
+    TickInput,
+)
+from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
+from penstock.runtime.event_book import EventBook
+from penstock.store.journal import JournalWriter
+from penstock.store.records import CameraEntry, EventRecord, JournalRecord, Position, RuleEntry, RunEnded, RunStarted
+from penstock.telemetry.statistics import EventNote, JournalStatistics, RuleStatistics
+from penstock.tracking.off import TrackingOff
+
+log = logging.getLogger(__name__)
+
+COMMITTED_BOUND = 4096
+NOTES_KEPT = 16
+
+
+def journal_folder(data_dir: str | Path) -> Path:
+    return Path(data_dir) / "journal"
+
+
+class DecisionPath:
+    """Everything behind a result, in the engine's thread but for the journal's own."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        *,
+        lease_epoch: int,
+        data_dir: Path,
+        clock: Clock,
+        send_to_recorder: Callable[[Message], bool],
+        wake: Callable[[], None],
+    ) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._lanes: dict[str, LaneSpec] = {lane.name: lane for lane in spec.lanes}
+        self._book = EventBook(spec, lease_epoch)
+        self._tracker = TrackingOff()
+        self._evaluator = RuleEvaluator()
+        self._journal = JournalWriter(journal_folder(data_dir), clock, on_committed=self._on_committed)
+        self._committed: BoundedQueue[EventRecord] = BoundedQueue(COMMITTED_BOUND)
+        self._send_to_recorder = send_to_recorder
+        self._wake = wake
+        self._notes: deque[EventNote] = deque(maxlen=NOTES_KEPT)
+        self._ended_cameras: set[str] = set()
+        self._first_life = lease_epoch == 1
+        self.configured = False
+        self.inputs = 0
+
+    def start(self) -> None:
+        """Opens the journal and takes over what an engine before this one left; raises OSError."""
+        self._journal.start()
+        recovered = self._journal.recovered
+        for event in self._book.restore(recovered.open_events()):
+            self._journal_event(event)
+        if self._first_life:
+            self._journal.submit_nowait(self._run_started())
+
+    def stop(self) -> None:
+        """Commits what is queued; waits for the journal's thread."""
+        self._journal.submit_nowait(RunEnded(self._spec.run_id, self._clock.utc_ns()))
+        self._journal.stop()
+        self.take_committed()
+
+    def configure(self, models: Mapping[str, ModelDescription]) -> str | None:
+        """Compiles the rules against what the models know; the message of the first rule that cannot be used."""
+        vocabularies = {
+            camera.name: Vocabulary(
+                zones=camera.zones,
+                lanes=tuple(
+                    self._vocabulary(lane, models.get(lane.model))
+                    for lane in self._spec.lanes
+                    if lane.camera == camera.name
+                ),
+            )
+            for camera in self._spec.cameras
+        }
+        try:
+            rules = tuple(placed_rule(rule, vocabularies) for rule in self._spec.rules)
+            self._take(ConfigInput(rules, vocabularies))
+        except RuleError as error:
+            return str(error)
+        self._take(ClockInput(self._spec.clock))
+        self._take(RestoreInput(self._recovered_rules()))
+        self.configured = True
+        return None
+
+    # inputs
+
+    def result(self, camera: str, lane: str, result: Result, now_ns: int) -> None:
+        """A result that came within its deadline or not (`late`); `now_ns` dates the decision."""
+        del now_ns
+        tracked = self._tracker.update(lane, result)
+        self._take(ResultInput(camera, lane, tracked, self._validity_ns(lane)))
+
+    def still(self, camera: str, lane: str, at_ns: int) -> None:
+        self._take(StillInput(camera, lane, at_ns, at_ns + self._validity_ns(lane)))
+
+    def tick(self, camera: str, now_ns: int) -> None:
+        self._take(TickInput(camera, now_ns))
+
+    def camera_state(self, camera: str, state: CameraState, session: int, at_ns: int) -> None:
+        self._take(CameraStateInput(camera, state, session, at_ns))
+
+    def camera_ended(self, camera: str, session: int, at_ns: int) -> None:
+        """A lossless camera's last frame has its fate: its events end with it. Safe to repeat."""
+        if camera not in self._ended_cameras:
+            self._ended_cameras.add(camera)
+            self._take(CameraStateInput(camera, CameraState.ENDED, session, at_ns))
+
+    def settle(self, result: ClipResult) -> None:
+        """The recorder says what evidence there is."""
+        event = self._book.settle(result)
+        if event is not None:
+            self._journal_event(event)
+
+    # ends
+
+    def interrupt(self, now_ns: int) -> None:
+        """The run ends: open events are closed as interrupted, and their clips with them."""
+        for event in self._book.interrupt_all(now_ns):
+            self._journal_event(event)
+            self._tell_end(event.event_id)
+
+    def unsettled(self) -> bool:
+        """Whether evidence is still to come, or a revision not yet on disk."""
+        statistics = self._journal.statistics()
+        return self._book.awaits_evidence() or statistics.queued > 0
+
+    def abandon_evidence(self, reason: str) -> None:
+        for event in self._book.abandon_evidence(reason):
+            self._journal_event(event)
+
+    # the recorder
+
+    def recorder_attached(self) -> None:
+        """A new recorder, or a new life of it: it is told of every clip that is still to be made."""
+        for job in self._book.jobs():
+            self._send_to_recorder(OpenClip(job))
+
+    def take_committed(self) -> None:
+        """In the engine's loop: acts on what the journal has put on disk."""
+        while (record := self._committed.get_nowait()) is not None:
+            event = record.event
+            self._note(event)
+            if event.revision == 1:
+                log.info("event %s: %s on %s confirmed", event.event_id[:8], event.rule, event.camera)
+                job = self._book.job(event.event_id)
+                if job is not None:
+                    self._send_to_recorder(OpenClip(job))
+
+    # numbers
+
+    def rule_statistics(self) -> tuple[RuleStatistics, ...]:
+        return tuple(
+            RuleStatistics(
+                rule=rule.rule,
+                camera=rule.camera,
+                state=rule.state.value,
+                evaluations=rule.evaluations,
+                confirmed=rule.opened,
+                blind_ns=rule.blind_ns,
+            )
+            for rule in self._evaluator.statistics().rules
+        )
+
+    def journal_statistics(self) -> JournalStatistics:
+        now = self._journal.statistics()
+        return JournalStatistics(
+            appended=now.committed, failures=now.failures, size_bytes=now.size_bytes, backlog=now.queued
+        )
+
+    def recent_events(self) -> tuple[EventNote, ...]:
+        return tuple(self._notes)
+
+    @property
+    def late_results(self) -> int:
+        return self._evaluator.statistics().late
+
+    # pieces
+
+    def _take(self, given: RuleInput) -> None:
+        self.inputs += 1
+        for decision in self._evaluator.take(given):
+            if isinstance(decision, Opened):
+                event = self._book.open(decision, self._clock.now_ns())
+                if event is not None:
+                    self._journal_event(event)
+            else:
+                event = self._book.end(decision)
+                if event is not None:
+                    self._journal_event(event)
+                    self._tell_end(event.event_id)
+
+    def _journal_event(self, event: Event) -> None:
+        if not self._journal.submit_nowait(EventRecord(event)):
+            log.error("event %s could not be journalled: the journal's queue is full", event.event_id)
+
+    def _tell_end(self, identity: str) -> None:
+        end = self._book.clip_end(identity)
+        if end is not None:
+            self._send_to_recorder(EndClip(end))
+
+    def _on_committed(self, records: list[JournalRecord], position: Position) -> None:
+        """From the journal's thread."""
+        del position
+        for record in records:
+            if isinstance(record, EventRecord):
+                self._committed.put_nowait(record)
+        self._wake()
+
+    def _note(self, event: Event) -> None:
+        note = EventNote(
+            event.event_id,
+            event.rule,
+            event.camera,
+            event.severity.value,
+            event.state.value,
+            event.confirmed_utc_ns,
+        )
+        for place, known in enumerate(self._notes):
+            if known.event_id == note.event_id:
+                self._notes[place] = note
+                return
+        self._notes.append(note)
+
+    def _validity_ns(self, lane: str) -> int:
+        """A result holds until two further ones should have come, each with its whole budget."""
+        spec = self._lanes[lane]
+        return 2 * round(1e9 / spec.max_fps) + spec.budget_ns
+
+    def _vocabulary(self, lane: LaneSpec, model: ModelDescription | None) -> LaneVocabulary:
+        if model is None:
+            return LaneVocabulary(lane.name, budget_ns=lane.budget_ns, complete=False)
+        return LaneVocabulary(lane.name, model.class_names, model.signals, lane.budget_ns)
+
+    def _recovered_rules(self) -> RulesState:
+        """Open events and cooldowns of an engine before this one, on this boot's monotonic clock.
+
+        Cooldowns hold across runs and boots, by UTC; events of another run have been interrupted by now.
+        """
+        clock = self._spec.clock
+        offset_ns = clock.utc_ns - clock.mono_ns
+        cooldowns = {rule.name: rule.cooldown_ns for rule in self._spec.rules}
+        recovered = self._journal.recovered
+        return RulesState(
+            open_events=tuple(
+                OpenEvent(
+                    rule=event.rule,
+                    rule_hash=event.rule_hash,
+                    camera=event.camera,
+                    session=event.session,
+                    start_ns=event.start_utc_ns - offset_ns,
+                    start_error_ns=event.start_error_ns,
+                    confirmed_ns=event.confirmed_utc_ns - offset_ns,
+                    last_held_ns=event.confirmed_utc_ns - offset_ns,
+                    clock=clock,
+                )
+                for event in recovered.open_events()
+                if event.run_id == self._spec.run_id and event.state is EventState.OPEN
+            ),
+            cooling=tuple(
+                CoolingRule(
+                    event.rule, event.rule_hash, event.camera, event.end_utc_ns - offset_ns + cooldowns[event.rule]
+                )
+                for event in recovered.last_events()
+                if event.end_utc_ns is not None and event.rule in cooldowns
+            ),
+        )
+
+    def _run_started(self) -> RunStarted:
+        spec = self._spec
+        return RunStarted(
+            run_id=spec.run_id,
+            host_id=spec.host_id,
+            boot_id=spec.boot_id,
+            started_utc_ns=spec.clock.utc_ns,
+            software=f"penstock {__version__}",
+            cameras=tuple(
+                CameraEntry(camera.name, redact(camera.streams[0].url) if camera.streams else "")
+                for camera in spec.cameras
+            ),
+            rules=tuple(RuleEntry(rule.name, "", rule.when) for rule in spec.rules),
+        )
+
+
+def placed_rule(rule: RuleSpec, vocabularies: Mapping[str, Vocabulary]) -> RuleSpec:
+    """A rule that names no camera runs on all cameras whose zones and models it can be decided on.
+
+    Raises RuleError where it names cameras on which it cannot, or where it can on none.
+    """
+    if rule.cameras:
+        return rule
+    cameras = []
+    error: RuleError | None = None
+    for camera, vocabulary in vocabularies.items():
+        try:
+            compile_rule(rule, camera, vocabulary)
+        except RuleError as found:
+            error = error or found
+        else:
+            cameras.append(camera)
+    if not cameras and error is not None:
+        raise error
+    return RuleSpec(
+        name=rule.name,
+        when=rule.when,
+        cameras=tuple(cameras),
+        cooldown_ns=rule.cooldown_ns,
+        severity=rule.severity,
+        shadow=rule.shadow,
+    )

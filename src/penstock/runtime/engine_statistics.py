@@ -1,0 +1,97 @@
+"""The engine's own numbers: lanes with their ages, decisions, control work. They outlive an engine that crashes."""
+
+from collections.abc import Iterable, Mapping
+
+from penstock.contracts.frames import View
+from penstock.contracts.specs import LaneSpec
+from penstock.contracts.work import Outcome
+from penstock.runtime.lane_ages import LaneAges
+from penstock.scheduling.scheduler import LaneSnapshot
+from penstock.telemetry.histogram import Histogram
+from penstock.telemetry.statistics import EngineStatistics, LaneStatistics, ModelStatistics, ProcessStatistics
+
+
+class EngineCounts:
+    """Everything that the engine counts beside the ledger."""
+
+    def __init__(self, lanes: Iterable[LaneSpec]) -> None:
+        self._ages = {lane.name: LaneAges() for lane in lanes}
+        self._compute: dict[str, Histogram] = {}
+        self._calls: dict[str, int] = {}
+        self._plans = 0
+        self.plan = Histogram()
+        self.control = Histogram()
+        self.views_refused = 0
+        self._inputs_before = 0
+
+    def go_on_from(self, earlier: ProcessStatistics) -> None:
+        """Continues what an earlier life of the engine last published."""
+        for lane in earlier.lanes:
+            ages = self._ages.get(f"{lane.camera}/{lane.model}")
+            if ages is not None:
+                ages.go_on_from(lane)
+        for model in earlier.models:
+            self._compute.setdefault(model.model, Histogram()).merge(model.compute)
+            self._calls[model.model] = model.calls
+        if earlier.engine is not None:
+            self._plans = earlier.engine.plans
+            self._inputs_before = earlier.engine.inputs
+            self.plan.merge(earlier.engine.plan)
+            self.control.merge(earlier.engine.control)
+
+    def planned(self, took_ns: int) -> None:
+        self._plans += 1
+        self.plan.record(took_ns)
+
+    def analysed(self, lane: str, view: View, asked_ns: int, outcome: Outcome, now_ns: int, *, timed: bool) -> None:
+        """A frame was analysed; `timed` is False where its capture is media time, which has no age."""
+        self._calls[outcome.model] = self._calls.get(outcome.model, 0) + 1
+        self._compute.setdefault(outcome.model, Histogram()).record(outcome.compute_ns)
+        ages = self._ages[lane]
+        if timed:
+            ages.record(view, asked_ns, outcome, now_ns)
+        else:
+            ages.last_result_ns = view.frame.capture.mono_ns
+        if outcome.results and outcome.results[0].late:
+            ages.late += 1
+
+    def lanes(self, books: Iterable[LaneSnapshot], specs: Mapping[str, LaneSpec]) -> tuple[LaneStatistics, ...]:
+        return tuple(
+            LaneStatistics(
+                camera=book.camera,
+                model=book.model,
+                offered=book.offered,
+                fates=book.fates,
+                in_flight=book.in_flight,
+                late=self._ages[book.name].late,
+                granted_fps=book.max_fps,
+                max_fps=book.max_fps,
+                budget_ns=specs[book.name].budget_ns,
+                last_result_ns=self._ages[book.name].last_result_ns,
+                stages=self._ages[book.name].records(),
+            )
+            for book in books
+        )
+
+    def models(self, books: Iterable[LaneSnapshot], executor_of: Mapping[str, str]) -> tuple[ModelStatistics, ...]:
+        predicted = {book.model: book.predicted_ns for book in books}
+        return tuple(
+            ModelStatistics(
+                model=model,
+                executor=executor_of[model],
+                state="",
+                calls=self._calls.get(model, 0),
+                predicted_cost_ns=predicted_ns,
+                compute=self._compute[model].to_record() if model in self._compute else Histogram().to_record(),
+            )
+            for model, predicted_ns in predicted.items()
+        )
+
+    def engine(self, lease_epoch: int, inputs: int) -> EngineStatistics:
+        return EngineStatistics(
+            plans=self._plans,
+            inputs=self._inputs_before + inputs,
+            lease_epoch=lease_epoch,
+            plan=self.plan.to_record(),
+            control=self.control.to_record(),
+        )

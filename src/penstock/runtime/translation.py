@@ -1,0 +1,165 @@
+"""Turns what people wrote into what processes are told: the one place that knows both.
+
+Also decides what the configuration leaves open: how many ingest processes there are, and which process runs
+which model.
+"""
+
+import math
+
+from penstock.config.schema import CameraConfig, Config, ModelConfig
+from penstock.contracts.specs import (
+    CameraSpec,
+    ExecutorSpec,
+    GateSpec,
+    LaneSpec,
+    ModelSpec,
+    RecordSpec,
+    RuleSpec,
+    RunSpec,
+    StreamSpec,
+    ZoneSpec,
+)
+from penstock.contracts.times import ClockReading
+
+CAMERAS_PER_INGEST = 8
+
+
+def run_spec(config: Config, *, host_id: str, boot_id: str, run_id: str, clock: ClockReading, cores: int) -> RunSpec:
+    """The specification of one run; `config` has been checked and its paths are absolute.
+
+    Cameras that are not enabled, models that no enabled camera uses and rules that watch no enabled camera are
+    left out.
+    """
+    cameras = {name: camera for name, camera in config.cameras.items() if camera.enabled}
+    used = dict.fromkeys(model for camera in cameras.values() for model in config.models_of(camera))
+    models = {name: model for name in used if (model := config.model(name)) is not None}
+    return RunSpec(
+        host_id=host_id,
+        boot_id=boot_id,
+        run_id=run_id,
+        clock=clock,
+        data_dir=config.data_dir,
+        cameras=tuple(_camera(name, camera) for name, camera in cameras.items()),
+        executors=_executors(config, models, cores),
+        lanes=tuple(
+            LaneSpec(
+                camera=name,
+                model=model,
+                max_fps=camera.detect.fps,
+                priority=camera.detect.priority,
+                budget_ns=camera.detect.budget_ns,
+                gated=models[model].kind != "motion",
+            )
+            for name, camera in cameras.items()
+            for model in config.models_of(camera)
+            if model in models
+        ),
+        rules=_rules(config, tuple(cameras)),
+        ingest_groups=ingest_groups(tuple(cameras), config.ingest.groups, cores),
+        database_url=config.database,
+        events_file=config.events_file,
+        metrics_host=config.metrics.host,
+        metrics_port=config.metrics.port if config.metrics.enabled else -1,
+        log_format=config.logging.format,
+        log_level=config.logging.level,
+    )
+
+
+def ingest_groups(cameras: tuple[str, ...], groups: int | None, cores: int) -> tuple[tuple[str, ...], ...]:
+    """Deals cameras out to ingest processes: one for every 8, at most one per core, unless `groups` says how many."""
+    wanted = groups if groups is not None else min(math.ceil(len(cameras) / CAMERAS_PER_INGEST), max(cores, 1))
+    count = max(1, min(wanted, len(cameras)))
+    return tuple(cameras[first::count] for first in range(count))
+
+
+def _camera(name: str, camera: CameraConfig) -> CameraSpec:
+    streams = tuple(
+        StreamSpec(
+            camera=name,
+            url=stream.path,
+            roles=stream.roles,
+            mode=stream.mode,
+            loop=stream.loop,
+            trust=stream.clock,
+            open_timeout_ns=stream.open_timeout_ns,
+            stall_timeout_ns=stream.stall_timeout_ns,
+            options=stream.options,
+            ring_seconds_ns=camera.buffer.duration_ns,
+            ring_bytes=camera.buffer.size_bytes,
+        )
+        for stream in camera.streams
+    )
+    return CameraSpec(
+        name=name,
+        streams=streams,
+        zones=tuple(ZoneSpec(zone, shape.coordinates) for zone, shape in camera.zones.items()),
+        gate=GateSpec(camera.motion.enabled, camera.motion.threshold, camera.motion.quiet_interval_ns),
+        record=RecordSpec(
+            enabled=camera.record.enabled,
+            pre_capture_ns=camera.record.pre_capture_ns,
+            post_capture_ns=camera.record.post_capture_ns,
+            max_clip_ns=camera.record.max_clip_ns,
+            snapshot=camera.snapshots.enabled,
+            snapshot_quality=camera.snapshots.quality,
+        ),
+    )
+
+
+def _model(name: str, model: ModelConfig) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        kind=model.kind,
+        path=model.path,
+        device=model.device.lower(),
+        head=model.head,
+        class_names=model.class_names,
+        labels=model.labels,
+        confidence=model.confidence,
+        iou=model.iou,
+        max_detections=model.max_detections,
+        options=model.options,
+    )
+
+
+def _executors(config: Config, models: dict[str, ModelConfig], cores: int) -> tuple[ExecutorSpec, ...]:
+    """One per device; `motion` joins the processor's (or the first), and has its own where there is none."""
+    networks: dict[str, list[ModelSpec]] = {}
+    builtin = [_model(name, model) for name, model in models.items() if model.kind == "motion"]
+    for name, model in models.items():
+        if model.kind != "motion":
+            networks.setdefault(model.device.lower(), []).append(_model(name, model))
+    if builtin and networks:
+        networks["cpu" if "cpu" in networks else next(iter(networks))] += builtin
+    groups = [(device, device, specs) for device, specs in networks.items()]
+    if builtin and not networks:
+        groups.append(("motion", "cpu", builtin))
+    settings = {device.lower(): setting for device, setting in config.executors.items()}
+    executors = []
+    for name, device, specs in groups:
+        setting = settings.get(device)
+        streams = setting.streams if setting and setting.streams else max(cores, 1) if device == "cpu" else 1
+        spec = ExecutorSpec(name, device, tuple(specs), streams)
+        executors.append(
+            ExecutorSpec(name, device, tuple(specs), streams, setting.hang_timeout_ns) if setting else spec
+        )
+    return tuple(executors)
+
+
+def _rules(config: Config, cameras: tuple[str, ...]) -> tuple[RuleSpec, ...]:
+    specs = []
+    for name, rule in config.rules.items():
+        watched = tuple(camera for camera in rule.cameras if camera in cameras)
+        if rule.cameras and not watched:
+            continue
+        specs.append(
+            RuleSpec(
+                name=name,
+                when=rule.when,
+                cameras=watched,
+                cooldown_ns=rule.cooldown_ns,
+                severity=rule.severity,
+                shadow=rule.shadow,
+                unknown_limit_ns=rule.unknown_limit_ns,
+            )
+        )
+    return tuple(specs)

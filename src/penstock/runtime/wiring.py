@@ -1,0 +1,160 @@
+"""Which memory a run needs, and which process gets which part of it."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from penstock.contracts.identity import Role
+from penstock.contracts.messages import ProcessKind
+from penstock.contracts.specs import CameraSpec, RunSpec, StreamSpec
+from penstock.control.managed import ProcessPlan
+from penstock.framebus.cell import HEADER_BYTES
+from penstock.framebus.counters import WORD_BYTES
+from penstock.framebus.regions import Region, Regions
+from penstock.framebus.ring import format_ring, ring_bytes
+from penstock.framebus.slots import format_pool, pool_bytes
+from penstock.ingest import books
+from penstock.scheduling.ledger import WORDS_PER_LANE
+
+LEDGER = "ledger"
+SPEC = "spec"
+ENGINE = "engine"
+RECORDER = "recorder"
+API = "api"
+SUPERVISOR = "supervisor"
+
+SLOTS_PER_CAMERA = 4
+# Room for a 1920×1080 view; pages that no view touches cost nothing.
+SLOT_BYTES = 1920 * 1080 * 3
+RING_ENTRIES = 8192
+STATISTICS_BYTES = 1 << 20
+NS_PER_S = 1_000_000_000
+
+
+def units_region(camera: str, number: int) -> str:
+    return f"units:{camera}:{number}"
+
+
+def ring_region(camera: str, number: int) -> str:
+    return f"ring:{camera}:{number}"
+
+
+def pool_region(camera: str) -> str:
+    return f"pool:{camera}"
+
+
+def statistics_region(process: str) -> str:
+    return f"statistics:{process}"
+
+
+def ingest_name(number: int) -> str:
+    return f"ingest-{number}"
+
+
+def executor_process(executor: str) -> str:
+    return f"executor-{executor}"
+
+
+def streams_of(camera: CameraSpec) -> Iterator[tuple[int, StreamSpec]]:
+    """A camera's streams with their numbers."""
+    yield from enumerate(camera.streams)
+
+
+def stream_number(camera: CameraSpec, role: Role) -> int | None:
+    """Number of the stream that has `role`; None where none has."""
+    return next((number for number, stream in enumerate(camera.streams) if role in stream.roles), None)
+
+
+def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
+    """Everything that must outlive a child, formatted and empty. The supervisor holds it until the run ends."""
+    made: dict[str, Region] = {}
+
+    def make(name: str, size_bytes: int) -> Region:
+        made[name] = regions.create(name, size_bytes)
+        return made[name]
+
+    for camera in spec.cameras:
+        for number, stream in streams_of(camera):
+            make(units_region(camera.name, number), books.WORDS * WORD_BYTES)
+            ring = make(ring_region(camera.name, number), ring_bytes(stream.ring_bytes, RING_ENTRIES))
+            format_ring(ring, stream.ring_bytes, RING_ENTRIES)
+        pool = make(pool_region(camera.name), pool_bytes(SLOTS_PER_CAMERA, SLOT_BYTES))
+        format_pool(pool, SLOTS_PER_CAMERA, SLOT_BYTES)
+    make(LEDGER, max(1, len(spec.lanes)) * WORDS_PER_LANE * WORD_BYTES)
+    for process in [*process_names(spec), SUPERVISOR]:
+        make(statistics_region(process), STATISTICS_BYTES + HEADER_BYTES)
+    return made
+
+
+def create_spec_region(spec: RunSpec, regions: Regions) -> Region:
+    """The specification in memory: it may be larger than a message."""
+    encoded = msgspec.msgpack.encode(spec)
+    region = regions.create(SPEC, len(encoded))
+    region.memory[:] = encoded
+    return region
+
+
+def read_spec(region: Region) -> RunSpec:
+    return msgspec.msgpack.decode(region.memory, type=RunSpec)
+
+
+def process_names(spec: RunSpec) -> list[str]:
+    """Every child of the run, in the order in which they are launched."""
+    return [
+        *(executor_process(executor.name) for executor in spec.executors),
+        RECORDER,
+        ENGINE,
+        *(ingest_name(number) for number in range(len(spec.ingest_groups))),
+        API,
+    ]
+
+
+def process_plans(spec: RunSpec) -> list[ProcessPlan]:
+    """The process tree: who is linked with whom, who gets which memory, who is stopped when.
+
+    Frames stop first, so that everything after them can finish what it has: the engine its events, the recorder
+    its clips (reported to the engine, which therefore waits for it), the API its deliveries.
+    """
+    cameras = {camera.name: camera for camera in spec.cameras}
+    units = [units_region(camera.name, number) for camera in spec.cameras for number, _ in streams_of(camera)]
+    rings = [ring_region(camera.name, number) for camera in spec.cameras for number, _ in streams_of(camera)]
+    pools = [pool_region(camera.name) for camera in spec.cameras]
+    ingests = [ingest_name(number) for number in range(len(spec.ingest_groups))]
+    executors = [executor_process(executor.name) for executor in spec.executors]
+    all_statistics = [statistics_region(name) for name in [*process_names(spec), SUPERVISOR]]
+
+    def plan(
+        name: str, kind: ProcessKind, peers: list[str], regions: list[str], stage: int, grace_s: float
+    ) -> ProcessPlan:
+        own = statistics_region(name)
+        return ProcessPlan(
+            name=name,
+            kind=kind,
+            peers=tuple(peers),
+            regions=tuple(dict.fromkeys([own, *regions])),
+            stop_stage=stage,
+            stop_grace_ns=round(grace_s * NS_PER_S),
+        )
+
+    plans = {name: plan(name, ProcessKind.EXECUTOR, [ENGINE], pools, 2, 0.7) for name in executors}
+    plans[RECORDER] = plan(RECORDER, ProcessKind.RECORDER, [ENGINE], rings, 2, 0.7)
+    plans[ENGINE] = plan(ENGINE, ProcessKind.ENGINE, [*ingests, *executors, RECORDER], [LEDGER, *units, *pools], 1, 2.0)
+    for name, group in zip(ingests, spec.ingest_groups, strict=True):
+        own = [
+            region
+            for camera in group
+            for region in (
+                pool_region(camera),
+                *(units_region(camera, number) for number, _ in streams_of(cameras[camera])),
+                *(ring_region(camera, number) for number, _ in streams_of(cameras[camera])),
+            )
+        ]
+        plans[name] = plan(name, ProcessKind.INGEST, [ENGINE], own, 0, 1.0)
+    plans[API] = plan(API, ProcessKind.API, [], all_statistics, 3, 1.0)
+    return [plans[name] for name in process_names(spec)]
+
+
+def statistics_regions(regions: Mapping[str, Region]) -> list[Region]:
+    """The regions in which processes publish, in a stable order."""
+    prefix = statistics_region("")
+    return [region for name, region in regions.items() if name.startswith(prefix)]
