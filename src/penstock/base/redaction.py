@@ -11,7 +11,7 @@ HIDDEN = "***"
 _USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)([^\s/?#\"'<>]*@)", re.IGNORECASE)
 # An unescaped `/`, `?` or `#` in a password pushes the `@` out of the authority. A plain `host:port` is let be.
 _BROKEN_USERINFO = re.compile(
-    r"([a-z][a-z0-9+.-]*://)(?!\*\*\*@)([^\s/?#\"'<>:@]*:(?!\d{1,5}[/?#])[^\s\"'<>]*@)", re.IGNORECASE
+    r"([a-z][a-z0-9+.-]*://)(?!\*\*\*@)(?=[^\s\"'<>]*@)([^\s\"'<>]*?:(?!\d{1,5}[/?#])[^\s\"'<>]*@)", re.IGNORECASE
 )
 _NAMES = (
     r"(?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|(?:access_?|auth_?|refresh_?|id_?)?token|api_?key|key|"
@@ -25,6 +25,6 @@ _HEADER = re.compile(r"((?:proxy-)?authorization\s*:\s*)[^\r\n]+", re.IGNORECASE
 def redact(text: str) -> str:
     """`text` with user names, passwords, tokens and keys replaced by `***`; doing it twice changes nothing more."""
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
-    text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
     text = _BROKEN_USERINFO.sub(rf"\1{HIDDEN}@", text)
+    text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
     return _PARAMETER.sub(rf"\1{HIDDEN}", text)

@@ -200,6 +200,10 @@ class EndClip(msgspec.Struct, frozen=True, tag=True):
     end: ClipEnd
 
 
+class FinishClips(msgspec.Struct, frozen=True, tag=True):
+    """The run ends: every clip is finished with the packets that are there now, and reported."""
+
+
 class ClipReport(msgspec.Struct, frozen=True, tag=True):
     result: ClipResult
 
@@ -227,5 +231,6 @@ Message = (
     | Completed
     | OpenClip
     | EndClip
+    | FinishClips
     | ClipReport
 )

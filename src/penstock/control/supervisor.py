@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_NS = 250_000_000
 STOP_LIMIT_NS = 5 * NS_PER_S
+EXIT_S = 1.0
 
 
 class Supervisor:
@@ -137,12 +138,15 @@ class Supervisor:
         self._post(one, Attach(peer=other.plan.name, peer_generation=other.generation), a.detach(), lend=False)
         self._post(other, Attach(peer=one.plan.name, peer_generation=one.generation), b.detach(), lend=False)
 
-    def _ended(self, process: ManagedProcess) -> None:
+    def _ended(self, process: ManagedProcess, *, orderly: bool = False) -> None:
         child, control = process.child, process.control
         if child is None or control is None:
             return
-        child.kill()
-        gone = child.wait_ended(1.0)
+        # The control link closes shortly before an orderly exit, and at once with a crash.
+        gone = child.wait_ended(EXIT_S if orderly else 0.0)
+        if not gone:
+            child.kill()
+            gone = child.wait_ended(EXIT_S)
         self._reactor.forget(control)
         control.close()
         lived_ns = self._clock.now_ns() - process.started_ns
@@ -186,7 +190,7 @@ class Supervisor:
             try:
                 received = control.receive_nowait()
             except LinkClosed:
-                self._ended(process)
+                self._ended(process, orderly=True)
                 return
             if received is None:
                 return

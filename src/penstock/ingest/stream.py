@@ -168,6 +168,7 @@ class StreamWorker:
         self._session = session.session
         self.books.count(Word.SESSIONS)
         self._gate.reset()
+        self._interval_ns = 0.0
         try:
             self._read(session)
         except SourceError as error:
@@ -175,7 +176,6 @@ class StreamWorker:
         finally:
             session.close()
             self.newest.clear()
-            self._interval_ns = 0.0
         return False
 
     def _after(self, error: SourceError) -> bool:

@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from penstock.base.clock import NS_PER_S, Clock, SystemClock
 from penstock.base.reactor import Reactor
@@ -20,28 +20,20 @@ from penstock.framebus.cell import LatestCell
 from penstock.framebus.regions import HeapRegions, MemfdRegions, Region, Regions
 from penstock.runtime import wiring
 from penstock.runtime.census import Census
-from penstock.runtime.child import run_child
+from penstock.runtime.closing import close_books, disagreements, settled_statistics
 from penstock.runtime.decisions import journal_folder
-from penstock.runtime.report import close_books, make_report
 from penstock.runtime.shell import proportional_bytes, resident_bytes
 from penstock.store.records import EventRecord
 from penstock.store.segments import records_in, segment_numbers, segment_path
-from penstock.telemetry.statistics import ChildStatistics, ProcessStatistics, Snapshot, encode
+from penstock.telemetry.live import LiveView
+from penstock.telemetry.logs import Logging
+from penstock.telemetry.report import run_report
+from penstock.telemetry.statistics import ChildStatistics, ProcessStatistics, encode
 
 log = logging.getLogger(__name__)
 
 OVERVIEW_NS = 500_000_000
 MEMORY_SAMPLE_NS = 2 * NS_PER_S
-
-
-class LiveView(Protocol):
-    """Shows a run while it lasts; `update` is called about twice a second in the supervisor's thread."""
-
-    def start(self) -> None: ...
-
-    def update(self, snapshot: Snapshot) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 class RunError(Exception):
@@ -77,39 +69,48 @@ class Application:
             launcher,
             reactor,
             self._clock,
-            on_finished=lambda: supervisor.stop(),
+            on_finished=lambda: supervisor.stop(),  # noqa: PLW0108 - it is being made here
         )
         self._started_ns = self._clock.now_ns()
         handlers = catch_signals(supervisor, reactor)
         census = Census(memory)
         try:
             if self._live is not None:
-                self._live.start()
+                self._live.start(census)
             supervisor.start()
             if for_ns is not None:
                 reactor.call_at(self._started_ns + for_ns, supervisor.stop)
-            reactor.call_every(OVERVIEW_NS, lambda: self._overview(supervisor, memory, census))
+            reactor.call_every(OVERVIEW_NS, lambda: self._overview(supervisor, memory))
             reactor.call_every(MEMORY_SAMPLE_NS, lambda: self._sample_memory(supervisor))
             supervisor.run()
-            self._overview(supervisor, memory, census)
+            self._overview(supervisor, memory)
         finally:
             if self._live is not None:
                 self._live.stop()
             restore_signals(handlers)
             reactor.close()
-        close_books(self._spec, memory)
-        report = make_report(
-            self._spec,
-            memory,
-            census(),
-            run_events(self._spec),
-            duration_ns=self._clock.now_ns() - self._started_ns,
-            stop_ns=supervisor.stop_took_ns,
-            memory_bytes=self._memory_bytes,
-            failed=supervisor.failed,
-        )
+        report = self._report(supervisor, memory, census)
         for region in [*memory.values(), spec_region]:
             region.close()
+        if supervisor.failed:
+            raise RunError(supervisor.failed)
+        return report
+
+    def _report(self, supervisor: Supervisor, memory: Mapping[str, Region], census: Census) -> dict[str, Any]:
+        spec = self._spec
+        close_books(spec, memory)
+        report = run_report(
+            settled_statistics(spec, memory, census()),
+            run_id=spec.run_id,
+            started_utc_ns=spec.clock.utc_ns,
+            ended_utc_ns=self._clock.utc_ns(),
+            events=run_events(spec),
+        )
+        report["unbalanced"] += list(disagreements(spec, memory))
+        report["books_balanced"] = not report["unbalanced"]
+        report["stop_s"] = round(supervisor.stop_took_ns / NS_PER_S, 3)
+        for name, process in report["processes"].items():
+            process["pss_bytes"] = self._memory_bytes.get(name, 0)
         return report
 
     def _isolated(self) -> tuple[Regions, Launcher]:
@@ -117,6 +118,9 @@ class Application:
             os.environ["PENSTOCK_LOG_FORMAT"] = self._spec.log_format
             os.environ["PENSTOCK_LOG_LEVEL"] = self._spec.log_level
             return MemfdRegions(), ProcessLauncher()
+        # Everything in one process: only then does this one load what its children need.
+        from penstock.runtime.child import run_child  # noqa: PLC0415
+
         heap = HeapRegions()
 
         def child_main(name: str, control: socket.socket) -> None:
@@ -124,7 +128,7 @@ class Application:
 
         return heap, ThreadLauncher(child_main)
 
-    def _overview(self, supervisor: Supervisor, memory: Mapping[str, Region], census: Census) -> None:
+    def _overview(self, supervisor: Supervisor, memory: Mapping[str, Region]) -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         statistics = ProcessStatistics(
             process=wiring.SUPERVISOR,
@@ -148,8 +152,6 @@ class Application:
             ),
         )
         LatestCell(memory[wiring.statistics_region(wiring.SUPERVISOR)].memory).write(encode(statistics))
-        if self._live is not None:
-            self._live.update(census)
 
     def _sample_memory(self, supervisor: Supervisor) -> None:
         pids = {wiring.SUPERVISOR: os.getpid()}
@@ -166,15 +168,19 @@ def run(
     for_ns: int | None = None,
     report: Path | None = None,
     live: LiveView | None = None,
-) -> dict[str, Any]:
-    """Runs `spec` and returns the report, also written to `report` as JSON. Raises RunError."""
-    made = Application(spec, isolation=isolation, live=live).run(for_ns)
+) -> int:
+    """Runs `spec`, writes its report to `report` as JSON and returns the exit code. Raises RunError."""
+    clock = SystemClock()
+    logs = Logging(wiring.SUPERVISOR, clock, form=spec.log_format, level=spec.log_level)
+    logs.start()
+    try:
+        made = Application(spec, isolation=isolation, live=live).run(for_ns)
+    finally:
+        logs.stop()
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    if made["failed"]:
-        raise RunError(made["failed"])
-    return made
+    return 0
 
 
 def run_events(spec: RunSpec) -> Iterable[Event]:

@@ -15,7 +15,7 @@ from penstock.contracts.messages import ProcessKind
 from penstock.framebus.links import Link
 from penstock.framebus.regions import MemfdRegions, Regions
 from penstock.runtime.shell import Shell, Unit
-from penstock.telemetry.logs import configure_logging
+from penstock.telemetry.logs import Logging
 
 _PR_SET_PDEATHSIG = 1
 
@@ -56,8 +56,19 @@ def main() -> None:
     end_with_parent(parent)
     # Ctrl-C is the supervisor's to hear; it stops its children in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    configure_logging_from_environment()
-    run_child(name, socket.socket(fileno=descriptor), MemfdRegions(), SystemClock())
+    clock = SystemClock()
+    # The supervisor hands its log settings down in the environment: they are needed before the first message.
+    logs = Logging(
+        name,
+        clock,
+        form=os.environ.get("PENSTOCK_LOG_FORMAT", "human"),
+        level=os.environ.get("PENSTOCK_LOG_LEVEL", "info"),
+    )
+    logs.start()
+    try:
+        run_child(name, socket.socket(fileno=descriptor), MemfdRegions(), clock)
+    finally:
+        logs.stop()
 
 
 def end_with_parent(parent: int) -> None:
@@ -65,11 +76,6 @@ def end_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the supervisor ended before its child began")
-
-
-def configure_logging_from_environment() -> None:
-    """The supervisor hands its log settings down in the environment: they are needed before the first message."""
-    configure_logging(os.environ.get("PENSTOCK_LOG_FORMAT", "human"), os.environ.get("PENSTOCK_LOG_LEVEL", "info"))
 
 
 if __name__ == "__main__":

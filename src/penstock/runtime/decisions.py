@@ -15,7 +15,7 @@ from penstock.base.queues import BoundedQueue
 from penstock.base.redaction import redact
 from penstock.contracts.clips import ClipResult
 from penstock.contracts.events import Event, EventState
-from penstock.contracts.messages import CameraState, EndClip, Message, OpenClip
+from penstock.contracts.messages import CameraState, EndClip, FinishClips, Message, OpenClip
 from penstock.contracts.results import Result
 from penstock.contracts.specs import LaneSpec, RuleSpec, RunSpec
 from penstock.contracts.work import ModelDescription
@@ -153,11 +153,15 @@ class DecisionPath:
         for event in self._book.interrupt_all(now_ns):
             self._journal_event(event)
             self._tell_end(event.event_id)
+        if self._book.awaits_evidence():
+            self._send_to_recorder(FinishClips())
 
-    def unsettled(self) -> bool:
-        """Whether evidence is still to come, or a revision not yet on disk."""
-        statistics = self._journal.statistics()
-        return self._book.awaits_evidence() or statistics.queued > 0
+    def journalling(self) -> bool:
+        """Whether a revision is not yet on disk."""
+        return self._journal.statistics().queued > 0
+
+    def awaits_evidence(self) -> bool:
+        return self._book.awaits_evidence()
 
     def abandon_evidence(self, reason: str) -> None:
         for event in self._book.abandon_evidence(reason):

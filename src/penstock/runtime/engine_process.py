@@ -119,6 +119,7 @@ class EngineUnit:
         self._stop_by_ns: int | None = None
         self._models_drained_by_ns = 0
         self._finished_told = False
+        self._interrupted = False
 
     # life
 
@@ -421,12 +422,21 @@ class EngineUnit:
         self._scheduler.cancel_all()
         for ticket in list(self._calls):
             self._end_call(ticket)
-        self._decisions.interrupt(now_ns)
-        if self._decisions.unsettled() and now_ns < self._stop_by_ns:
+        if now_ns < self._stop_by_ns and not self._events_closed(now_ns):
             self._shell.reactor.call_at(now_ns + DRAIN_CHECK_NS, self._drain)
             return
         self._decisions.abandon_evidence("the run ended before the clip did")
         self._shell.done()
+
+    def _events_closed(self, now_ns: int) -> bool:
+        """Interrupts open events once what was confirmed is on disk; True when their evidence is settled too."""
+        if not self._interrupted:
+            if self._decisions.journalling():
+                return False
+            self._decisions.take_committed()
+            self._decisions.interrupt(now_ns)
+            self._interrupted = True
+        return not self._decisions.awaits_evidence() and not self._decisions.journalling()
 
     # pieces
 

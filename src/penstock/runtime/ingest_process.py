@@ -24,9 +24,10 @@ from penstock.ingest.service import IngestService, ServedCamera
 from penstock.ingest.stream import StreamStatus, StreamWorker
 from penstock.runtime import wiring
 from penstock.runtime.shell import Shell
+from penstock.runtime.unit_book import unit_book
 from penstock.sources.backoff import Backoff
 from penstock.sources.opening import open_source
-from penstock.telemetry.statistics import CameraStatistics, PoolStatistics, ProcessStatistics, UnitBook
+from penstock.telemetry.statistics import CameraStatistics, PoolStatistics, ProcessStatistics
 
 log = logging.getLogger(__name__)
 
@@ -166,16 +167,4 @@ def camera_statistics(status: StreamStatus, camera: CameraSpec, stream: StreamSp
         ring_span_ns=status.ring.held_ns,
         ring_packets=status.ring.packets,
         fault=status.reason,
-    )
-
-
-def unit_book(units: books.UnitReading) -> UnitBook:
-    return UnitBook(
-        received=units.received,
-        decoded=units.decoded,
-        skipped=units.skipped,
-        undecodable=units.undecodable,
-        lost=units.lost,
-        kept=units.kept,
-        pending=units.in_flight,
     )

@@ -10,7 +10,7 @@ from penstock.base.queues import BoundedQueue
 from penstock.contracts.clips import ClipResult
 from penstock.contracts.events import EvidenceState
 from penstock.contracts.identity import Role
-from penstock.contracts.messages import CameraUpdate, ClipReport, EndClip, Message, OpenClip
+from penstock.contracts.messages import ClipReport, EndClip, FinishClips, Message, OpenClip
 from penstock.contracts.ring import PacketReader
 from penstock.contracts.specs import CameraSpec
 from penstock.evidence.recorder import CameraFeed, Recorder
@@ -58,8 +58,9 @@ class RecorderUnit:
                 self._recorder.submit_nowait(message.job)
             case EndClip():
                 self._recorder.end_nowait(message.end)
-            case CameraUpdate():
-                self._recorder.camera_ended(message.camera)
+            case FinishClips():
+                self._recorder.stop()
+                self._tell_results()
             case _:
                 log.warning("the recorder does not take %s", type(message).__name__)
 

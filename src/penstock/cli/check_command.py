@@ -1,0 +1,51 @@
+"""`penstock check`: everything that can be found wrong without starting anything."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from penstock.base.redaction import redact
+from penstock.base.units import format_duration
+from penstock.config.loader import load_config
+from penstock.config.schema import Config
+from penstock.runtime.rule_check import check_rule
+
+
+def check_command(path: Path, console: Console | None = None) -> int:
+    """Prints what the file describes; raises ConfigError where it cannot run."""
+    console = console or Console(highlight=False)
+    loaded = load_config(path, os.environ, rule_check=check_rule)
+    for warning in loaded.warnings:
+        console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
+    console.print(_cameras(loaded.config))
+    if loaded.config.rules:
+        console.print(_rules(loaded.config))
+    odd = f", {len(loaded.warnings)} to look at" if loaded.warnings else ""
+    console.print(f"{path}: correct{odd}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _cameras(config: Config) -> Table:
+    table = Table("camera", "stream", "models", "fps", "budget", "zones", box=None, pad_edge=False)
+    for name, camera in config.cameras.items():
+        streams = "\n".join(
+            f"{redact(stream.path)} ({', '.join(role.value for role in stream.roles)})" for stream in camera.streams
+        )
+        table.add_row(
+            name if camera.enabled else f"{name} (off)",
+            streams,
+            ", ".join(config.models_of(camera)),
+            f"{camera.detect.fps:g}",
+            format_duration(camera.detect.budget_ns),
+            ", ".join(camera.zones),
+        )
+    return table
+
+
+def _rules(config: Config) -> Table:
+    table = Table("rule", "when", "cameras", box=None, pad_edge=False)
+    for name, rule in config.rules.items():
+        table.add_row(name, rule.when, ", ".join(rule.cameras) or "all")
+    return table

@@ -1,0 +1,143 @@
+"""`penstock run`: from a file, from options or from nothing to a specification, and the run of it."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from penstock.base.clock import SystemClock
+from penstock.base.ids import boot_id, host_id, new_run_id
+from penstock.base.units import parse_duration_ns
+from penstock.cli.live_table import live_view
+from penstock.cli.main import UsageProblem
+from penstock.cli.summary import print_summary
+from penstock.config.loader import LoadedConfig, load_config
+from penstock.config.quick import quick_config
+from penstock.config.schema import Config
+from penstock.contracts.specs import RunSpec
+from penstock.contracts.times import ClockReading
+from penstock.runtime.rule_check import check_rule
+from penstock.runtime.translation import run_spec
+
+DATA_DIR = Path("penstock-data")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The command's arguments as they were typed."""
+
+    config: Path | None = None
+    cameras: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    for_text: str | None = None
+    report: Path | None = None
+    data_dir: Path | None = None
+    isolation: str | None = None
+    log_format: str | None = None
+    log_level: str | None = None
+    metrics_port: int | None = None
+    quiet: bool = False
+
+
+def run_command(options: RunOptions) -> int:
+    """Runs until interrupted or `--for` is over, and returns the exit code."""
+    for_ns = _for_ns(options.for_text)
+    loaded = configuration(options)
+    errors = Console(stderr=True, highlight=False)
+    for warning in loaded.warnings:
+        errors.print(str(warning), style="yellow", markup=False, soft_wrap=True)
+    config = with_options(loaded.config, options)
+    report = options.report or Path(config.data_dir) / "report.json"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    console = Console(highlight=False)
+    live = None if options.quiet else live_view(console, clock)
+    if live is not None and console.is_terminal and sys.stderr.isatty() and options.log_level is None:
+        config = _quieter(config)
+    from penstock.runtime import application  # noqa: PLC0415 - a mistake in the command is told without loading all
+
+    code = application.run(
+        specification(config, clock), isolation=config.isolation, for_ns=for_ns, report=report, live=live
+    )
+    if not options.quiet and report.is_file():
+        print_summary(json.loads(report.read_text(encoding="utf-8")), console, data_dir=Path(config.data_dir))
+    return int(code)
+
+
+def configuration(options: RunOptions) -> LoadedConfig:
+    """What is to run; raises ConfigError or UsageProblem."""
+    described = options.cameras or options.models or options.rules
+    if options.config is not None:
+        if described:
+            raise UsageProblem(
+                "a configuration file and --camera, --model or --rule do not go together; "
+                "put them into the file, or leave the file out"
+            )
+        return load_config(options.config, os.environ, rule_check=check_rule)
+    cameras, rules = list(options.cameras), list(options.rules)
+    if not cameras and described:
+        raise UsageProblem("no camera; add --camera URL_OR_FILE")
+    data_dir = options.data_dir or DATA_DIR
+    if not cameras:
+        from penstock.cli.demo import RULE, demo_cameras  # noqa: PLC0415 - loads FFmpeg
+
+        Console(stderr=True).print("No configuration: a demonstration with two drawn cameras.", highlight=False)
+        cameras, rules = demo_cameras(data_dir), [RULE]
+    return quick_config(
+        cameras,
+        options.models,
+        rules,
+        base=Path.cwd(),
+        settings={"data_dir": str(data_dir)},
+        rule_check=check_rule,
+    )
+
+
+def with_options(config: Config, options: RunOptions) -> Config:
+    """`config` with what the command line says otherwise."""
+    update: dict[str, Any] = {}
+    if options.data_dir is not None:
+        update["data_dir"] = str(options.data_dir.absolute())
+    if options.isolation is not None:
+        update["isolation"] = options.isolation
+    logging = {"format": options.log_format, "level": options.log_level}
+    update["logging"] = config.logging.model_copy(update={key: value for key, value in logging.items() if value})
+    if options.metrics_port is not None:
+        update["metrics"] = config.metrics.model_copy(update={"port": options.metrics_port, "enabled": True})
+    return config.model_copy(update=update)
+
+
+def specification(config: Config, clock: SystemClock) -> RunSpec:
+    """The run that `config` describes, begun now."""
+    utc_ns = clock.utc_ns()
+    return run_spec(
+        config,
+        host_id=host_id(),
+        boot_id=boot_id(),
+        run_id=new_run_id(utc_ns),
+        clock=ClockReading(clock.clock_id, clock.now_ns(), utc_ns),
+        cores=len(os.sched_getaffinity(0)),
+    )
+
+
+def _quieter(config: Config) -> Config:
+    """Beside a live table on the same terminal, only what needs attention."""
+    level = "warning" if config.logging.level == "info" else config.logging.level
+    return config.model_copy(update={"logging": config.logging.model_copy(update={"level": level})})
+
+
+def _for_ns(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        duration_ns = parse_duration_ns(text) if not text.replace(".", "", 1).isdigit() else round(float(text) * 1e9)
+    except ValueError as error:
+        raise UsageProblem(f"--for: {error}") from None
+    if duration_ns <= 0:
+        raise UsageProblem("--for: must be above zero")
+    return duration_ns

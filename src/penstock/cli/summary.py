@@ -1,0 +1,69 @@
+"""The end of a run in a few lines, from its report."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from penstock.base.units import format_duration
+
+EVENTS_SHOWN = 20
+
+
+def print_summary(report: dict[str, Any], console: Console, *, data_dir: Path | None = None) -> None:
+    """`report` is what `telemetry.report.run_report` made."""
+    duration = format_duration(round(report["duration_s"] * 1e9))
+    console.print(Text(f"\nRun {report['run_id']}: {duration}, {len(report['events'])} events", style="bold"))
+    console.print(_lanes(report))
+    if report["events"]:
+        console.print()
+        console.print(_events(report, data_dir))
+    if report["books_balanced"]:
+        console.print("\nEvery frame is accounted for.")
+    else:
+        console.print(Text(f"\nNot accounted for: {', '.join(report['unbalanced'])}.", style="red"))
+
+
+def _lanes(report: dict[str, Any]) -> Table:
+    table = Table(pad_edge=False, box=None)
+    table.add_column("camera", no_wrap=True)
+    table.add_column("model", no_wrap=True)
+    for heading in ("frames", "analysed", "per s", "age p50", "p95", "p99"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("not analysed")
+    for lane in report["lanes"].values():
+        ages = lane["age_ms"]
+        others = {fate: count for fate, count in lane["fates"].items() if count and fate != "analysed"}
+        table.add_row(
+            Text(lane["camera"]),
+            Text(lane["model"]),
+            str(lane["offered"]),
+            str(lane["fates"].get("analysed", 0)),
+            f"{lane['analysed_per_s']:.1f}",
+            *(f"{ages[key]:.0f} ms" if ages["count"] else "-" for key in ("p50", "p95", "p99")),
+            ", ".join(f"{fate} {count}" for fate, count in others.items()),
+        )
+    return table
+
+
+def _events(report: dict[str, Any], data_dir: Path | None) -> Table:
+    table = Table("confirmed (UTC)", "camera", "rule", "lasted", "evidence", pad_edge=False, box=None)
+    for event in report["events"][-EVENTS_SHOWN:]:
+        pieces = [piece for piece in report["clips"] if piece["event_id"] == event["event_id"]]
+        shown = [_piece(piece, data_dir) for piece in pieces]
+        table.add_row(
+            event["confirmed_utc"][11:19],
+            Text(event["camera"]),
+            Text(event["rule"]),
+            f"{event['lasted_s']:.1f} s" if event["lasted_s"] is not None else event["state"],
+            Text("\n".join(shown)),
+        )
+    return table
+
+
+def _piece(piece: dict[str, Any], data_dir: Path | None) -> str:
+    if piece["state"] != "ready":
+        return f"{piece['kind']} {piece['state']}" + (f": {piece['reason']}" if piece["reason"] else "")
+    return str(data_dir / piece["path"]) if data_dir else str(piece["path"])

@@ -1,0 +1,205 @@
+"""Checks what one key says against what others say: names that must exist, and sums that must fit.
+
+Checks of files on this host are apart (`check_files`), for a configuration may be checked elsewhere than it runs.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.base.units import format_duration
+from penstock.config.fields import Point, crosses_itself
+from penstock.config.problems import KeyPath, closest
+from penstock.config.schema import CameraConfig, Config
+from penstock.contracts.identity import Role
+
+SCHEMES = ("rtsp", "rtsps", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at `path`; `within` is offset and length in characters inside a text."""
+
+    path: KeyPath
+    what: str
+    suggestion: str = ""
+    at_key: bool = False
+    warning: bool = False
+    within: tuple[int, int] | None = None
+    text: str = ""
+    """what `within` counts in"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model that looks at a camera, and what a rule can say of it."""
+
+    name: str
+    classes: tuple[str, ...] | None
+    """None where only the loaded model knows them"""
+    signals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleQuestion:
+    """One rule on one camera, as the configuration knows it."""
+
+    rule: str
+    when: str
+    camera: str
+    zones: tuple[tuple[str, tuple[Point, ...]], ...]
+    models: tuple[KnownModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProblem:
+    """What is wrong with a rule's text, and where in it."""
+
+    what: str
+    suggestion: str = ""
+    offset: int = 0
+    length: int = 1
+
+
+RuleCheck = Callable[[RuleQuestion], list[RuleProblem]]
+"""Asks those who know the grammar: `runtime.rule_check` gives it, for this room does not know rules."""
+
+
+def address_scheme(path: str) -> str:
+    """`rtsp` of `rtsp://…`; empty for files and devices."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path)
+    return match.group(1).lower() if match else ""
+
+
+def check(config: Config) -> Iterator[Finding]:
+    """Everything that needs no look at this host."""
+    if not config.cameras:
+        yield Finding(("cameras",), "no camera", "name at least one: `cameras: {front: {url: rtsp://…}}`", True)
+    elif not any(camera.enabled for camera in config.cameras.values()):
+        yield Finding(("cameras",), "no camera is enabled", "set `enabled: true` for at least one", True)
+    for name, camera in config.cameras.items():
+        yield from _check_camera(config, camera, ("cameras", name))
+    for name, model in config.models.items():
+        if model.kind == "onnx" and not model.path:
+            yield Finding(("models", name), "`path` is missing", "name the ONNX file", True)
+        if name == "motion" and model.kind != "motion":
+            yield Finding(("models", name), "`motion` is the built-in model", "name this one otherwise", True)
+        unknown = [label for label in model.labels if model.class_names and label not in model.class_names]
+        for label in unknown:
+            path = ("models", name, "labels", model.labels.index(label))
+            yield Finding(path, f"the model has no class {label!r}", closest(label, model.class_names))
+    for name, rule in config.rules.items():
+        for i, camera_name in enumerate(rule.cameras):
+            if camera_name not in config.cameras:
+                what = f"there is no camera {camera_name!r}"
+                yield Finding(("rules", name, "cameras", i), what, closest(camera_name, list(config.cameras)))
+    devices = {model.device.lower() for model in config.models.values()} | {"cpu"}
+    for device in config.executors:
+        if device.lower() not in devices:
+            what = f"no model runs on {device!r}"
+            yield Finding(("executors", device), what, closest(device, sorted(devices)), True, warning=True)
+
+
+def _check_camera(config: Config, camera: CameraConfig, path: KeyPath) -> Iterator[Finding]:
+    if camera.url and camera.inputs:
+        yield Finding((*path, "url"), "`url` is the short form of `inputs`, and both are given", "keep one", True)
+    if not camera.streams:
+        yield Finding(path, "no stream", "write `url: rtsp://…`, or `inputs:` for more than one", True)
+    roles = Counter(role for stream in camera.streams for role in stream.roles)
+    for i, stream in enumerate(camera.streams):
+        place = (*path, "inputs", i, "path") if camera.inputs else (*path, "url")
+        scheme = address_scheme(stream.path)
+        if scheme and scheme not in SCHEMES:
+            yield Finding(place, f"addresses with {scheme}:// are not known", closest(scheme, SCHEMES))
+        for j, role in enumerate(stream.roles):
+            if roles[role] > 1 and any(role in other.roles for other in camera.streams[:i]):
+                what = f"another input of this camera has the role {role.value} already"
+                yield Finding((*path, "inputs", i, "roles", j), what, "give each role once")
+    models = config.models_of(camera)
+    if camera.streams and models and not roles[Role.DETECT]:
+        yield Finding((*path, "inputs"), "no input has the role detect", "add `detect` to the roles of one", True)
+    if camera.streams and camera.record.enabled and not roles[Role.RECORD]:
+        what = "no input has the role record, so events get no clip"
+        yield Finding((*path, "inputs"), what, "add `record` to the roles of one", True, warning=True)
+    known = [*config.models, *([] if "motion" in config.models else ["motion"])]
+    for i, model in enumerate(models):
+        if model not in known:
+            yield Finding((*path, "models", i), f"there is no model {model!r}", closest(model, known))
+        elif model in models[:i]:
+            yield Finding((*path, "models", i), f"{model!r} is named twice", "name each model once")
+    if camera.record.enabled and camera.record.pre_capture_ns > camera.buffer.duration_ns:
+        held = format_duration(camera.buffer.duration_ns)
+        what = f"longer than the {held} that are kept in memory"
+        yield Finding((*path, "record", "pre_capture"), what, "shorten it, or raise buffer.duration")
+    for zone, shape in camera.zones.items():
+        if crosses_itself(shape.coordinates):
+            place = (*path, "zones", zone, "coordinates")
+            yield Finding(place, "the outline crosses itself", "give the points in order around it", warning=True)
+
+
+def check_files(config: Config) -> Iterator[Finding]:
+    """Files that must be here; paths are absolute by now."""
+    for name, model in config.models.items():
+        if model.kind == "onnx" and model.path:
+            yield from _check_file(Path(model.path), ("models", name, "path"))
+    for name, camera in config.cameras.items():
+        if not camera.enabled:
+            continue
+        for i, stream in enumerate(camera.streams):
+            if address_scheme(stream.path) in ("", "file"):
+                path: KeyPath = ("cameras", name, "inputs", i, "path") if camera.inputs else ("cameras", name, "url")
+                yield from _check_file(Path(stream.path.removeprefix("file://")), path)
+    folder = Path(config.data_dir)
+    there = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
+    if not there.is_dir():
+        yield Finding(("data_dir",), f"{there} is a file, not a folder", "name another folder")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield Finding(
+            ("data_dir",), f"{there} cannot be written by this user", "name another folder, or give the right"
+        )
+
+
+def _check_file(file: Path, path: KeyPath) -> Iterator[Finding]:
+    if file.is_dir():
+        yield Finding(path, f"{file} is a folder, not a file")
+    elif not file.exists():
+        beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
+        found = closest(file.name, beside)
+        yield Finding(path, f"there is no file {file}", found if found.startswith("did") else "check the path")
+    elif not os.access(file, os.R_OK):
+        yield Finding(path, f"{file} cannot be read by this user", "give the right to read it")
+
+
+def check_rules(config: Config, rule_check: RuleCheck) -> Iterator[Finding]:
+    """Asks `rule_check` about every rule on every enabled camera that it watches; each finding once."""
+    for name, rule in config.rules.items():
+        seen: set[RuleProblem] = set()
+        for camera_name, camera in config.cameras.items():
+            if not camera.enabled or (rule.cameras and camera_name not in rule.cameras):
+                continue
+            question = RuleQuestion(
+                rule=name,
+                when=rule.when,
+                camera=camera_name,
+                zones=tuple((zone, shape.coordinates) for zone, shape in camera.zones.items()),
+                models=tuple(_known_model(config, model) for model in config.models_of(camera)),
+            )
+            for problem in rule_check(question):
+                if problem not in seen:
+                    seen.add(problem)
+                    within = (problem.offset, problem.length)
+                    yield Finding(
+                        ("rules", name, "when"), problem.what, problem.suggestion, within=within, text=rule.when
+                    )
+
+
+def _known_model(config: Config, name: str) -> KnownModel:
+    model = config.model(name)
+    if model is None:
+        return KnownModel(name, None)
+    if model.kind == "motion":
+        return KnownModel(name, ("motion",), ("motion",))
+    return KnownModel(name, model.labels or model.class_names or None)

@@ -1,0 +1,149 @@
+"""A video file that acts like a camera: paced by its own timestamps, looped, its time never starting over.
+
+A picture's capture time is the instant at which it fell due by its PTS. As with a real encoder, an access unit comes
+when its turn in decode order has come and never before its picture was taken.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from penstock.base.clock import NS_PER_S, Clock
+from penstock.base.redaction import redact
+from penstock.contracts.identity import FrameId, StreamKey
+from penstock.contracts.packets import EncodedPacket, StreamInfo
+from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.specs import StreamSpec
+from penstock.contracts.times import CaptureTime, TimeBasis
+from penstock.sources import faults
+from penstock.sources.interruption import Interruption
+from penstock.sources.media_file import FilePacket, MediaFile, path_of
+
+SLIP_NS = 2 * NS_PER_S
+"""a reader that is later than this finds the file's time moved on to now, not a backlog to catch up with"""
+
+
+class LiveFileStatistics(msgspec.Struct, frozen=True):
+    """Cumulative counts of one session."""
+
+    pictures: int
+    loops: int
+    """times the end was reached"""
+    slips: int
+    """times the file's time was moved because nobody read for longer than two seconds"""
+
+
+class LiveFileSource:
+    """Each `wait_open` starts at the file's beginning; `interrupt` is final."""
+
+    live = True
+    lossless = False
+    seekable = False
+
+    def __init__(
+        self, spec: StreamSpec, *, key: Callable[[int], StreamKey], clock: Clock, new_session: Callable[[], int]
+    ) -> None:
+        self._spec = spec
+        self._key = key
+        self._clock = clock
+        self._new_session = new_session
+        self._interruption = Interruption()
+        self._session: LiveFileSession | None = None
+        self._url = redact(spec.url)
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def wait_open(self) -> "LiveFileSession":
+        """Raises SourceError where the file is missing or holds no video."""
+        if self._interruption.is_set():
+            raise faults.interrupted(self._url)
+        file = MediaFile(path_of(self._spec.url), self._url, self._spec.options)
+        file.wait_open()
+        session = self._session = LiveFileSession(
+            file, key=self._key(self._new_session()), url=self._url, clock=self._clock, loop=self._spec.loop
+        )
+        if self._interruption.is_set():
+            session.interrupt()
+        return session
+
+    def interrupt(self) -> None:
+        self._interruption.set()
+        if self._session is not None:
+            self._session.interrupt()
+
+
+class LiveFileSession:
+    """One playing of the file, over all its loops."""
+
+    def __init__(self, file: MediaFile, *, key: StreamKey, url: str, clock: Clock, loop: bool) -> None:
+        self._file = file
+        self._key = key
+        self._url = url
+        self._clock = clock
+        self._loop = loop
+        self._anchor_ns = clock.now_ns()
+        self._reorder_ns = 0
+        self._interruption = Interruption()
+        self._seq = 0
+        self._loops = 0
+        self._slips = 0
+
+    @property
+    def session(self) -> int:
+        return self._key.session
+
+    def info(self, info_id: int) -> StreamInfo:
+        return self._file.info(info_id)
+
+    def wait_read(self) -> EncodedPacket:
+        """The next access unit, once it is due; raises SourceError `interrupted`, or `ended` where not looped."""
+        packet = self._next()
+        # The reordering delay is learnt: a first B-picture may be late by it once.
+        self._reorder_ns = max(self._reorder_ns, packet.shown_ns - packet.decoded_ns)
+        due_ns = self._anchor_ns + max(packet.shown_ns, packet.decoded_ns + self._reorder_ns)
+        now_ns = self._clock.now_ns()
+        if now_ns - due_ns > SLIP_NS:
+            self._anchor_ns += now_ns - due_ns
+            self._slips += 1
+        while now_ns < due_ns:
+            if self._clock.wait(self._interruption.event, (due_ns - now_ns) / NS_PER_S):
+                raise faults.interrupted(self._url)
+            now_ns = self._clock.now_ns()
+        item = EncodedPacket(
+            id=FrameId(self._key, self._seq),
+            info_id=packet.info_id,
+            data=packet.data,
+            keyframe=packet.keyframe,
+            pts=packet.pts,
+            dts=packet.dts,
+            duration=packet.duration,
+            received_ns=now_ns,
+            capture=CaptureTime(self._anchor_ns + packet.shown_ns, TimeBasis.MEDIA, self._file.time_error_ns),
+            disposable=packet.disposable,
+            corrupt=packet.corrupt,
+        )
+        self._seq += 1
+        return item
+
+    def interrupt(self) -> None:
+        self._interruption.set()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def statistics(self) -> LiveFileStatistics:
+        return LiveFileStatistics(self._seq, self._loops, self._slips)
+
+    def _next(self) -> FilePacket:
+        if self._interruption.is_set():
+            raise faults.interrupted(self._url)
+        packet = self._file.read()
+        if packet is None and self._loop and self._seq:
+            self._loops += 1
+            self._file.wait_open()
+            packet = self._file.read()
+        if packet is None:
+            raise SourceError(SourceFault.ENDED, f"{self._url}: the file ends here")
+        return packet

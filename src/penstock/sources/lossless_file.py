@@ -1,0 +1,104 @@
+"""A video file read once, as fast as the reader takes it, every picture dated by its place in the file."""
+
+from collections.abc import Callable
+
+from penstock.base.clock import Clock
+from penstock.base.redaction import redact
+from penstock.contracts.identity import FrameId, StreamKey
+from penstock.contracts.packets import EncodedPacket, StreamInfo
+from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.specs import StreamSpec
+from penstock.contracts.times import CaptureTime, TimeBasis
+from penstock.sources import faults
+from penstock.sources.interruption import Interruption
+from penstock.sources.media_file import MediaFile, path_of
+
+
+class LosslessFileSource:
+    """Each `wait_open` reads the file from its start; `interrupt` is final."""
+
+    live = False
+    lossless = True
+    seekable = False
+
+    def __init__(
+        self, spec: StreamSpec, *, key: Callable[[int], StreamKey], clock: Clock, new_session: Callable[[], int]
+    ) -> None:
+        self._spec = spec
+        self._key = key
+        self._clock = clock
+        self._new_session = new_session
+        self._interruption = Interruption()
+        self._session: LosslessFileSession | None = None
+        self._url = redact(spec.url)
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def wait_open(self) -> "LosslessFileSession":
+        """Raises SourceError where the file is missing or holds no video."""
+        if self._interruption.is_set():
+            raise faults.interrupted(self._url)
+        file = MediaFile(path_of(self._spec.url), self._url, self._spec.options)
+        file.wait_open()
+        session = self._session = LosslessFileSession(
+            file, key=self._key(self._new_session()), url=self._url, clock=self._clock
+        )
+        if self._interruption.is_set():
+            session.interrupt()
+        return session
+
+    def interrupt(self) -> None:
+        self._interruption.set()
+        if self._session is not None:
+            self._session.interrupt()
+
+
+class LosslessFileSession:
+    """One reading. Times are media times from the instant of opening on; they are exact, not measured."""
+
+    def __init__(self, file: MediaFile, *, key: StreamKey, url: str, clock: Clock) -> None:
+        self._file = file
+        self._key = key
+        self._url = url
+        self._clock = clock
+        self._anchor_ns = clock.now_ns()
+        self._interruption = Interruption()
+        self._seq = 0
+
+    @property
+    def session(self) -> int:
+        return self._key.session
+
+    def info(self, info_id: int) -> StreamInfo:
+        return self._file.info(info_id)
+
+    def wait_read(self) -> EncodedPacket:
+        """The next access unit; raises SourceError `ended` after the last."""
+        if self._interruption.is_set():
+            raise faults.interrupted(self._url)
+        packet = self._file.read()
+        if packet is None:
+            raise SourceError(SourceFault.ENDED, f"{self._url}: the file ends here")
+        item = EncodedPacket(
+            id=FrameId(self._key, self._seq),
+            info_id=packet.info_id,
+            data=packet.data,
+            keyframe=packet.keyframe,
+            pts=packet.pts,
+            dts=packet.dts,
+            duration=packet.duration,
+            received_ns=self._clock.now_ns(),
+            capture=CaptureTime(self._anchor_ns + packet.shown_ns, TimeBasis.MEDIA, self._file.time_error_ns),
+            disposable=packet.disposable,
+            corrupt=packet.corrupt,
+        )
+        self._seq += 1
+        return item
+
+    def interrupt(self) -> None:
+        self._interruption.set()
+
+    def close(self) -> None:
+        self._file.close()

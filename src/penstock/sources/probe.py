@@ -1,0 +1,117 @@
+"""Measures what a source is: codec, size, rates, GOP, how fast it connects, how its times are known."""
+
+import itertools
+
+import msgspec
+
+from penstock.base.clock import NS_PER_S, Clock
+from penstock.contracts.packets import EncodedPacket
+from penstock.contracts.sources import Source, SourceError, SourceFault
+from penstock.contracts.times import TimeBasis
+
+BURST_NS = NS_PER_S // 2
+"""pictures older than this at connect were cached by the camera"""
+BURST_FACTOR = 4
+"""how much faster than their own rate cached pictures arrive, at least"""
+
+
+class ProbeReport(msgspec.Struct, frozen=True):
+    """What one session of a source showed. Durations in ns; None or 0 where it was not seen."""
+
+    url: str
+    """redacted"""
+    live: bool
+    codec: str
+    profile: str
+    width_px: int
+    height_px: int
+    declared_fps: float
+    measured_fps: float
+    """by media time; 0 where fewer than two pictures came"""
+    pictures: int
+    keyframes: int
+    gop_pictures: int | None
+    """pictures from one keyframe to the next, the longest seen; None where no second keyframe came in time"""
+    gop_ns: int | None
+    b_frames: bool
+    connect_ns: int
+    """until the stream was open"""
+    first_packet_ns: int | None
+    """until the first access unit, from the same start"""
+    basis: TimeBasis | None
+    error_ns: int | None
+    """claimed by the last picture"""
+    bitrate_bps: int
+    has_audio: bool
+    cached_burst_ns: int
+    """media time that came at once at connect; 0 where the camera sent no cached pictures"""
+    ended: SourceFault | None
+    """why it stopped before its time, where it did"""
+
+
+def wait_probe(source: Source, clock: Clock, for_ns: int) -> ProbeReport:
+    """Opens a session, reads for `for_ns` after the first access unit, closes it. Raises SourceError where the
+    session cannot be opened or ends before its first picture."""
+    began_ns = clock.now_ns()
+    session = source.wait_open()
+    connect_ns = clock.now_ns() - began_ns
+    packets: list[EncodedPacket] = []
+    ended = None
+    try:
+        while not packets or clock.now_ns() - packets[0].received_ns < for_ns:
+            try:
+                item = session.wait_read()
+            except SourceError as error:
+                if not packets:
+                    raise
+                ended = error.fault
+                break
+            if isinstance(item, EncodedPacket):
+                # Only what is measured is kept: a probe of a long GOP must not hold its pictures.
+                packets.append(msgspec.structs.replace(item, data=b"", duration=len(item.data)))
+        info = session.info(packets[-1].info_id)
+    finally:
+        session.close()
+    base = info.time_base
+    shown = sorted(packet.pts for packet in packets if packet.pts is not None)
+    span_ns = (shown[-1] - shown[0]) * base[0] * NS_PER_S // base[1] if shown else 0
+    keys = [index for index, packet in enumerate(packets) if packet.keyframe]
+    gop = max((after - before for before, after in itertools.pairwise(keys)), default=None)
+    fps = (len(shown) - 1) * NS_PER_S / span_ns if span_ns else 0.0
+    ordered = [packet.pts for packet in packets if packet.pts is not None]
+    return ProbeReport(
+        url=source.url,
+        live=source.live,
+        codec=info.codec,
+        profile=info.profile,
+        width_px=info.width_px,
+        height_px=info.height_px,
+        declared_fps=info.fps,
+        measured_fps=round(fps, 3),
+        pictures=len(packets),
+        keyframes=len(keys),
+        gop_pictures=gop,
+        gop_ns=round(gop / fps * NS_PER_S) if gop and fps else None,
+        b_frames=any(after < before for before, after in itertools.pairwise(ordered)),
+        connect_ns=connect_ns,
+        first_packet_ns=packets[0].received_ns - began_ns,
+        basis=packets[-1].capture.basis,
+        error_ns=packets[-1].capture.error_ns,
+        bitrate_bps=round(sum(packet.duration for packet in packets) * 8 * NS_PER_S / span_ns) if span_ns else 0,
+        has_audio=info.has_audio,
+        cached_burst_ns=_burst_ns(packets, base) if source.live else 0,
+        ended=ended,
+    )
+
+
+def _burst_ns(packets: list[EncodedPacket], base: tuple[int, int]) -> int:
+    """Media time of the leading pictures that arrived much faster than they were taken."""
+    timed = [
+        (packet.pts * base[0] * NS_PER_S // base[1], packet.received_ns) for packet in packets if packet.pts is not None
+    ]
+    burst_ns = 0
+    for media_ns, received_ns in timed[1:]:
+        ahead_ns = media_ns - timed[0][0]
+        if ahead_ns > BURST_FACTOR * (received_ns - timed[0][1]):
+            burst_ns = max(burst_ns, ahead_ns)
+    return burst_ns if burst_ns >= BURST_NS else 0

@@ -1,0 +1,302 @@
+"""Takes the journal into SQL tables: a batch and the cursor behind it in one transaction, so a replay changes nothing.
+
+SQLite by default, PostgreSQL by address. One process writes. Every failure of the database is a `StoreUnavailable`,
+an OSError: whoever feeds it waits and tries again.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, delete, insert, select, tuple_, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from penstock.contracts.events import Event, Evidence
+from penstock.store import models as m
+from penstock.store.migrate import SchemaTooNew, upgrade
+from penstock.store.records import EventRecord, JournalRecord, Position, RunEnded, RunStarted
+from penstock.store.sqlite import WRITE_OPTION, configure
+
+_CURSOR = "database"
+
+
+class StoreUnavailable(OSError):
+    """The database cannot be used now; the message says which and why. Never contains its password."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events, newest first; `next` continues behind them, None where they were the last."""
+
+    events: tuple[Event, ...]
+    next: tuple[int, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventHistory:
+    """An event as it is, and all revisions that were journalled, oldest first."""
+
+    event: Event
+    revisions: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One run as the database knows it; `ended_utc_ns` is None while it runs, or where it ended unannounced."""
+
+    run_id: str
+    host_id: str
+    boot_id: str
+    software: str
+    started_utc_ns: int
+    ended_utc_ns: int | None
+    end_reason: str
+    cameras: tuple[str, ...]
+
+
+def sqlite_url(path: Path) -> str:
+    """SQLAlchemy's address of an SQLite file."""
+    return f"sqlite:///{path.absolute()}"
+
+
+class EventStore:
+    """The database at `url`. `wait_apply` by one thread; queries from any."""
+
+    name = "database"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: Engine | None = None
+
+    def start(self) -> None:
+        """Connects and brings the tables up to date; raises StoreUnavailable, SchemaTooNew or ValueError (address)."""
+        try:
+            shown = make_url(self._url).render_as_string(hide_password=True)
+        except ArgumentError:
+            raise ValueError(
+                "database_url is not an address that SQLAlchemy reads; write it like sqlite:////data/penstock.db "
+                "or postgresql+psycopg://user@host/penstock"
+            ) from None
+        try:
+            engine = create_engine(self._url, pool_pre_ping=not self._url.startswith("sqlite"))
+        except (SQLAlchemyError, ImportError) as error:
+            raise ValueError(f"database {shown}: {error}; install its driver or correct the address") from None
+        configure(engine)
+        self._engine = engine
+        try:
+            with self._begin(write=True) as connection:
+                upgrade(connection)
+        except (StoreUnavailable, SchemaTooNew):
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def wait_cursor(self) -> Position:
+        """Where to go on in the journal."""
+        if self._engine is None:
+            self.start()
+        with self._begin() as connection:
+            row = connection.execute(
+                select(m.journal_cursor.c.segment, m.journal_cursor.c.segment_offset).where(
+                    m.journal_cursor.c.name == _CURSOR
+                )
+            ).first()
+        return Position() if row is None else Position(row.segment, row.segment_offset)
+
+    def wait_apply(self, records: Sequence[JournalRecord], position: Position) -> None:
+        """Applies a batch and moves the cursor to `position` behind it, all or nothing; raises StoreUnavailable.
+
+        An older revision than the one known is only added to the history; one known already changes nothing.
+        """
+        with self._begin(write=True) as connection:
+            for record in records:
+                if isinstance(record, EventRecord):
+                    _apply_event(connection, record.event)
+                elif isinstance(record, RunStarted):
+                    _apply_run(connection, record)
+                elif isinstance(record, RunEnded):
+                    connection.execute(
+                        update(m.runs)
+                        .where(m.runs.c.run_id == record.run_id)
+                        .values(ended_utc_ns=record.ended_utc_ns, end_reason=record.reason)
+                    )
+            values = {"segment": position.segment, "segment_offset": position.offset}
+            changed = connection.execute(
+                update(m.journal_cursor).where(m.journal_cursor.c.name == _CURSOR).values(**values)
+            )
+            if changed.rowcount == 0:
+                connection.execute(insert(m.journal_cursor).values(name=_CURSOR, **values))
+
+    def wait_note_delivery(self, sink: str, position: Position, delivered: int, utc_ns: int) -> None:
+        """Notes how far a sink is, for people: the sink's own cursor, which counts, is a file beside the journal."""
+        values = {
+            "segment": position.segment,
+            "segment_offset": position.offset,
+            "delivered": delivered,
+            "updated_utc_ns": utc_ns,
+        }
+        with self._begin(write=True) as connection:
+            changed = connection.execute(update(m.deliveries).where(m.deliveries.c.sink == sink).values(**values))
+            if changed.rowcount == 0:
+                connection.execute(insert(m.deliveries).values(sink=sink, **values))
+
+    def wait_events(
+        self,
+        *,
+        camera: str | None = None,
+        rule: str | None = None,
+        from_utc_ns: int | None = None,
+        until_utc_ns: int | None = None,
+        after: tuple[int, str] | None = None,
+        limit: int = 100,
+    ) -> EventPage:
+        """Events that start in [from, until), newest first, at most `limit`; `after` is the `next` of a page before."""
+        c = m.events.c
+        query = select(m.events).order_by(c.start_utc_ns.desc(), c.event_id.desc()).limit(limit + 1)
+        if camera is not None:
+            query = query.where(c.camera == camera)
+        if rule is not None:
+            query = query.where(c.rule == rule)
+        if from_utc_ns is not None:
+            query = query.where(c.start_utc_ns >= from_utc_ns)
+        if until_utc_ns is not None:
+            query = query.where(c.start_utc_ns < until_utc_ns)
+        if after is not None:
+            query = query.where(tuple_(c.start_utc_ns, c.event_id) < tuple_(*after))
+        with self._begin() as connection:
+            rows = connection.execute(query).mappings().all()
+            shown = rows[:limit]
+            pieces = _evidence_of(connection, [row["event_id"] for row in shown])
+        found = tuple(_event_of(dict(row), pieces.get(row["event_id"], ())) for row in shown)
+        more = len(rows) > limit and bool(found)
+        return EventPage(found, (found[-1].start_utc_ns, found[-1].event_id) if more else None)
+
+    def wait_event(self, event_id: str) -> EventHistory | None:
+        """One event with its revisions; None where there is none of that id."""
+        with self._begin() as connection:
+            row = connection.execute(select(m.events).where(m.events.c.event_id == event_id)).mappings().first()
+            if row is None:
+                return None
+            pieces = _evidence_of(connection, [event_id])
+            bodies = connection.execute(
+                select(m.event_revisions.c.body)
+                .where(m.event_revisions.c.event_id == event_id)
+                .order_by(m.event_revisions.c.revision)
+            ).scalars()
+            revisions = tuple(msgspec.json.decode(body, type=Event) for body in bodies)
+        return EventHistory(_event_of(dict(row), pieces.get(event_id, ())), revisions)
+
+    def wait_runs(self, limit: int = 100) -> tuple[RunEntry, ...]:
+        """Runs, newest first."""
+        with self._begin() as connection:
+            rows = connection.execute(
+                select(m.runs).order_by(m.runs.c.started_utc_ns.desc(), m.runs.c.run_id.desc()).limit(limit)
+            ).all()
+            named: dict[str, list[str]] = {row.run_id: [] for row in rows}
+            for run_id, camera in connection.execute(
+                select(m.cameras.c.run_id, m.cameras.c.name)
+                .where(m.cameras.c.run_id.in_(named))
+                .order_by(m.cameras.c.name)
+            ):
+                named[run_id].append(camera)
+        return tuple(
+            RunEntry(
+                run_id=row.run_id,
+                host_id=row.host_id,
+                boot_id=row.boot_id,
+                software=row.software,
+                started_utc_ns=row.started_utc_ns,
+                ended_utc_ns=row.ended_utc_ns,
+                end_reason=row.end_reason,
+                cameras=tuple(named[row.run_id]),
+            )
+            for row in rows
+        )
+
+    @contextlib.contextmanager
+    def _begin(self, write: bool = False) -> Iterator[Connection]:
+        if self._engine is None:
+            raise StoreUnavailable("the database is not connected")
+        try:
+            with self._engine.connect() as plain:
+                connection = plain.execution_options(**{WRITE_OPTION: write})
+                with connection.begin():
+                    yield connection
+        except SQLAlchemyError as error:
+            shown = self._engine.url.render_as_string(hide_password=True)
+            cause = getattr(error, "orig", None) or error
+            raise StoreUnavailable(f"database {shown}: {cause}") from error
+
+
+def _apply_event(connection: Connection, event: Event) -> None:
+    c = m.events.c
+    known = connection.execute(select(c.revision).where(c.event_id == event.event_id)).scalar()
+    if known is None:
+        connection.execute(insert(m.events).values(**_columns_of(event)))
+    elif event.revision > known:
+        connection.execute(update(m.events).where(c.event_id == event.event_id).values(**_columns_of(event)))
+    r = m.event_revisions.c
+    same = (r.event_id == event.event_id) & (r.revision == event.revision)
+    if connection.execute(select(r.revision).where(same)).first() is None:
+        body = msgspec.json.encode(event).decode()
+        connection.execute(
+            insert(m.event_revisions).values(event_id=event.event_id, revision=event.revision, body=body)
+        )
+    if known is None or event.revision > known:
+        connection.execute(delete(m.evidence).where(m.evidence.c.event_id == event.event_id))
+        rows = [
+            {"event_id": event.event_id, "place": place, **msgspec.structs.asdict(piece)}
+            for place, piece in enumerate(event.evidence)
+        ]
+        if rows:
+            connection.execute(insert(m.evidence), rows)
+
+
+def _apply_run(connection: Connection, run: RunStarted) -> None:
+    if connection.execute(select(m.runs.c.run_id).where(m.runs.c.run_id == run.run_id)).first() is not None:
+        return
+    connection.execute(
+        insert(m.runs).values(
+            run_id=run.run_id,
+            host_id=run.host_id,
+            boot_id=run.boot_id,
+            software=run.software,
+            started_utc_ns=run.started_utc_ns,
+            end_reason="",
+            rules=msgspec.json.encode(run.rules).decode(),
+        )
+    )
+    rows = [{"run_id": run.run_id, "name": c.name, "url": c.url, "spec": c.spec} for c in run.cameras]
+    if rows:
+        connection.execute(insert(m.cameras), rows)
+
+
+def _columns_of(event: Event) -> dict[str, object]:
+    values = msgspec.structs.asdict(event)
+    del values["evidence"]
+    values["reason"] = msgspec.json.encode(event.reason).decode()
+    return values
+
+
+def _event_of(row: dict[str, object], pieces: tuple[Evidence, ...]) -> Event:
+    # SQLAlchemy's column names are a subclass of str, which msgspec does not take for one.
+    values = {str(name): value for name, value in row.items()}
+    values["reason"] = msgspec.json.decode(str(row["reason"]))
+    return msgspec.convert({**values, "evidence": pieces}, type=Event)
+
+
+def _evidence_of(connection: Connection, event_ids: list[str]) -> dict[str, tuple[Evidence, ...]]:
+    c = m.evidence.c
+    rows = connection.execute(select(m.evidence).where(c.event_id.in_(event_ids)).order_by(c.event_id, c.place))
+    found: dict[str, tuple[Evidence, ...]] = {}
+    for row in rows.mappings():
+        values = {str(k): v for k, v in row.items() if k not in ("event_id", "place")}
+        found[row["event_id"]] = (*found.get(row["event_id"], ()), msgspec.convert(values, type=Evidence))
+    return found

@@ -1,0 +1,169 @@
+"""The detectors give what an independent decoder gave on the same files, and find people who are really there.
+
+Views are made here as the golden set was made (decoded to BGR, resized by OpenCV's INTER_LINEAR in its fixed-point
+arithmetic, sides cut to whole pixels), so that the comparison is of networks and heads alone: with the same resize
+in floating point, two candidates of one person change places and a box is off by 1.1 px.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from penstock.contracts.frames import Affine, Fit, PixelFormat, View, ViewSpec
+from penstock.contracts.results import Detection
+from penstock.contracts.specs import ModelSpec
+from penstock.models.loading import load_model
+from penstock.models.model import Model
+from penstock.testkit.views import ArrayViews, frame_ref
+
+PETS = "videos/vtest_480x360_h264.mp4"
+PETS_TRUTH = "mot/PETS09-S2L1/gt/gt.txt"
+PETS_SCALE = 0.625
+
+
+class Golden(NamedTuple):
+    """One golden file, and how far results may be from it."""
+
+    model: str
+    box_px: float
+    confidence: float
+    within: float
+    """share of the boxes whose confidence must be that near"""
+    confidence_at_most: float
+    """for the rest"""
+
+
+# The int8 file scales every layer by the extremes it sees: where a maximum moves by one part in a million, all
+# roundings move. On these frames its own confidences change by 0.02 to 0.13 when its input changes by 1e-6.
+GOLDEN = [
+    Golden("yolox_nano", box_px=0.05, confidence=0.001, within=1.0, confidence_at_most=0.001),
+    Golden("yolov8n_int8", box_px=1.0, confidence=0.02, within=0.8, confidence_at_most=0.05),
+]
+
+
+def resize_linear(picture: NDArray[np.uint8], width_px: int, height_px: int) -> NDArray[np.uint8]:
+    """OpenCV's INTER_LINEAR of 8-bit pictures: two taps per axis, weights and sums in fixed point."""
+
+    def taps(size: int, wanted: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+        place = ((np.arange(wanted) + 0.5) * (size / wanted) - 0.5).astype(np.float32)
+        first = np.floor(place).astype(np.intp)
+        share = np.where((first < 0) | (first >= size - 1), 0, place - first.astype(np.float32))
+        first = np.clip(first, 0, size - 1)
+        near, far = np.rint((1 - share) * 2048), np.rint(share * 2048)
+        return first, np.minimum(first + 1, size - 1), near.astype(np.int64), far.astype(np.int64)
+
+    x0, x1, near_x, far_x = taps(picture.shape[1], width_px)
+    y0, y1, near_y, far_y = taps(picture.shape[0], height_px)
+    wide = picture.astype(np.int64)
+    across = (wide[:, x0] * near_x[:, None] + wide[:, x1] * far_x[:, None]) >> 4
+    both = ((across[y0] * near_y[:, None, None]) >> 16) + ((across[y1] * far_y[:, None, None]) >> 16)
+    return np.asarray((both + 2) >> 2, np.uint8)
+
+
+def reference_view(frame: av.VideoFrame, spec: ViewSpec, views: ArrayViews) -> tuple[View, NDArray[np.uint8]]:
+    """A letterboxed view as the golden set's decoder made it, and its pixels."""
+    scale = min(spec.width_px / frame.width, spec.height_px / frame.height)
+    width_px, height_px = int(frame.width * scale), int(frame.height * scale)
+    left = top = 0
+    if spec.fit is Fit.LETTERBOX_CENTRE:
+        left, top = (spec.width_px - width_px) // 2, (spec.height_px - height_px) // 2
+    pixels = np.full((spec.height_px, spec.width_px, 3), spec.pad, np.uint8)
+    picture = resize_linear(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), width_px, height_px)
+    pixels[top : top + height_px, left : left + width_px] = picture
+    if spec.format is PixelFormat.RGB24:
+        pixels = np.ascontiguousarray(pixels[..., ::-1])
+    to_source = Affine(1 / scale, 1 / scale, -left / scale, -top / scale)
+    ref = frame_ref("golden", width_px=frame.width, height_px=frame.height)
+    return views.make(ref, pixels, spec, to_source), pixels
+
+
+def decoded(path: Path, wanted: set[int]) -> Iterator[tuple[int, av.VideoFrame]]:
+    with av.open(str(path)) as container:
+        for i, frame in enumerate(container.decode(video=0)):
+            if i in wanted:
+                yield i, frame
+            if i >= max(wanted):
+                return
+
+
+def detect(model: Model, frame: av.VideoFrame) -> list[Detection]:
+    view, pixels = reference_view(frame, model.description.view, ArrayViews())
+    found = model.run(0, view, pixels).detections
+    assert found is not None
+    return list(found.detections())
+
+
+def nearest(found: list[Detection], class_name: str, xyxy: list[float]) -> tuple[float, Detection]:
+    """The box of a class whose corners are nearest, and its largest distance to `xyxy` in pixels."""
+    same = [d for d in found if d.class_name.replace(" ", "_") == class_name]
+    assert same, f"no {class_name} was found, and one is expected at {xyxy}"
+    distances = [max(abs(a - b) for a, b in zip(d.xyxy, xyxy, strict=True)) for d in same]
+    best = int(np.argmin(distances))
+    return distances[best], same[best]
+
+
+@pytest.fixture(scope="module")
+def golden_results(shared_data: Path) -> Any:
+    return json.loads((shared_data / "golden" / "detections.json").read_text())["results"]
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.model)
+def test_boxes_equal_the_golden_ones(golden: Golden, golden_results: Any, shared_data: Path) -> None:
+    entries = golden_results[golden.model]
+    lowest = min(d["score"] for entry in entries for d in entry["dets"])
+    model = load_model(ModelSpec(golden.model, path=str(shared_data / "models" / f"{golden.model}.onnx")), 1)
+    confidence_errors = []
+    for entry in entries:
+        [(_, frame)] = decoded(shared_data / entry["video"], {entry["frame0"]})
+        assert [frame.width, frame.height] == entry["size"]
+        remaining = detect(model, frame)
+        for expected in entry["dets"]:
+            off_px, found = nearest(remaining, expected["cls"], expected["xyxy"])
+            remaining.remove(found)
+            assert off_px <= golden.box_px, (entry["video"], entry["frame0"], expected, found)
+            confidence_errors.append(abs(found.confidence - expected["score"]))
+        surplus = [d for d in remaining if d.confidence > lowest + golden.confidence_at_most]
+        assert not surplus, (entry["video"], entry["frame0"])
+    model.close()
+    errors = np.array(confidence_errors)
+    assert errors.max() <= golden.confidence_at_most
+    assert (errors <= golden.confidence).mean() >= golden.within
+
+
+def test_people_of_pets_are_found(shared_data: Path) -> None:
+    rows = np.loadtxt(shared_data / PETS_TRUTH, delimiter=",")
+    rows = rows[rows[:, 6] == 1]
+    model = load_model(
+        ModelSpec("yolox_nano", path=str(shared_data / "models" / "yolox_nano.onnx"), labels=("person",)), 1
+    )
+    people = found_people = 0
+    for index, frame in decoded(shared_data / PETS, set(range(0, 795, 40))):
+        truth = rows[rows[:, 0] == index + 1][:, 2:6] * PETS_SCALE
+        detections = detect(model, frame)
+        assert {d.class_name for d in detections} == {"person"}
+        people += len(truth)
+        found_people += _matched(truth, np.array([d.xyxy for d in detections]))
+    model.close()
+    assert people > 100
+    assert found_people / people >= 0.95
+
+
+def _matched(truth_xywh: NDArray[np.float64], found: NDArray[np.float64]) -> int:
+    """How many true boxes get a detection of their own with IoU ≥ 0.5, best pairs first."""
+    truth = np.concatenate([truth_xywh[:, :2], truth_xywh[:, :2] + truth_xywh[:, 2:]], axis=1)
+    sides = np.minimum(truth[:, None, 2:], found[None, :, 2:]) - np.maximum(truth[:, None, :2], found[None, :, :2])
+    shared = np.clip(sides, 0, None).prod(axis=-1)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=-1) for boxes in (truth, found)]
+    overlap = shared / (areas[0][:, None] + areas[1][None, :] - shared)
+    count = 0
+    while overlap.size and overlap.max() >= 0.5:
+        i, j = np.unravel_index(overlap.argmax(), overlap.shape)
+        overlap[i, :] = overlap[:, j] = 0
+        count += 1
+    return count

@@ -1,0 +1,363 @@
+"""The recorder on a simulated clock: what it says of every event, whatever the camera and the disk do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from penstock.base.clock import NS_PER_S, SimulatedClock
+from penstock.contracts.clips import ClipEnd, ClipJob, ClipResult
+from penstock.contracts.events import EvidenceKind, EvidenceState
+from penstock.contracts.frames import FrameRef
+from penstock.contracts.packets import EncodedPacket
+from penstock.contracts.results import Result
+from penstock.contracts.specs import RecordSpec
+from penstock.contracts.times import ClockReading
+from penstock.evidence.jpeg import quantiser
+from penstock.evidence.manifest import Manifest, read_manifest, verify_chain
+from penstock.evidence.recorder import CameraFeed, Recorder
+from penstock.testkit.film import Film, make_film
+from penstock.testkit.rings import ListRing
+
+T0 = 1_000 * NS_PER_S
+FRAME_NS = NS_PER_S // 25
+SPEC = RecordSpec(pre_capture_ns=NS_PER_S, post_capture_ns=NS_PER_S, max_clip_ns=4 * NS_PER_S)
+READY, FAILED, PENDING, REFUSED = (
+    EvidenceState.READY,
+    EvidenceState.FAILED,
+    EvidenceState.PENDING,
+    EvidenceState.REFUSED,
+)
+
+
+@pytest.fixture(scope="module")
+def film() -> Film:
+    """Eight seconds at 25 fps, a keyframe every 10 frames, from T0."""
+    return make_film(frames=200, width_px=64, height_px=48, first_capture_ns=T0)
+
+
+class Bench:
+    """One recorder, one camera, and the ring that a test fills as time goes by."""
+
+    def __init__(self, tmp_path: Path, spec: RecordSpec = SPEC) -> None:
+        self.folder = tmp_path
+        self.clock = SimulatedClock(T0)
+        self.ring = ListRing()
+        self.results: list[ClipResult] = []
+        self.recorder = self.restart(spec)
+
+    def restart(self, spec: RecordSpec = SPEC) -> Recorder:
+        self.recorder = Recorder(
+            self.folder, {"gate": CameraFeed(spec, self.ring, self.ring)}, self.clock, self.results.append, "penstock 0"
+        )
+        self.recorder.prepare()
+        return self.recorder
+
+    def feed(self, film: Film, first: int = 0, last: int = 200) -> None:
+        self.ring.declare(film.packets[0].id.stream.session, 0, film.info)
+        for packet in film.packets[first:last]:
+            self.ring.append(packet)
+
+    def run(self, until_frame: int) -> None:
+        """Steps as often as the recorder asks, up to the instant of that frame."""
+        end_ns = T0 + until_frame * FRAME_NS
+        while (wake_ns := self.recorder.step(self.clock.now_ns())) <= end_ns:
+            self.clock.advance_to(max(wake_ns, self.clock.now_ns()))
+        self.clock.advance_to(end_ns)
+
+    def states(self) -> list[EvidenceState]:
+        return [e.state for e in self.results[-1].evidence]
+
+    def manifest(self) -> Manifest:
+        return read_manifest(self.folder / self.results[-1].evidence[0].manifest)
+
+    def gaps(self) -> list[tuple[str, int, int]]:
+        """Cause, and from which frame to which."""
+        offset = self.clock.utc_offset_ns + T0
+        return [
+            (g.cause, (g.start.utc_ns - offset) // FRAME_NS, (g.end.utc_ns - offset) // FRAME_NS)
+            for g in self.manifest().gaps
+        ]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.recorder.close()
+
+
+def job(
+    film: Film, frame: int = 50, end: int | None = 60, event_id: str = "event-1", picture: EncodedPacket | None = None
+) -> ClipJob:
+    packet = picture or film.packets[frame]
+    ref = FrameRef(packet.id, 1, packet.capture, packet.received_ns, packet.received_ns, 64, 48)
+    clock = SimulatedClock(T0)
+    return ClipJob(
+        event_id=event_id,
+        rule="rule",
+        camera="gate",
+        start_ns=T0 + frame * FRAME_NS,
+        confirmed_ns=T0 + frame * FRAME_NS,
+        end_ns=None if end is None else T0 + end * FRAME_NS,
+        clock=ClockReading("simulated", T0, clock.utc_ns()),
+        run_id="run",
+        result=Result("model", "hash", ref),
+    )
+
+
+def test_a_clip_grows_until_its_end_is_known(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 60)
+    bench.clock.advance_to(T0 + 60 * FRAME_NS)
+    assert bench.recorder.submit_nowait(job(film, end=None))
+    bench.run(70)
+    assert bench.states() == [PENDING, READY]
+    bench.feed(film, 60, 100)
+    bench.run(100)
+    assert len(bench.results) == 1
+    bench.recorder.end_nowait(ClipEnd("event-1", T0 + 90 * FRAME_NS))
+    bench.feed(film, 100, 120)
+    bench.run(125)
+    assert bench.states() == [READY, READY]
+    manifest = bench.manifest()
+    assert manifest.parts[0].packets == 116 - 20  # from the keyframe 20, at or before 25, to 90 + 25
+    assert (bench.gaps(), manifest.truncated) == ([], "")
+    assert (manifest.event.end, manifest.asked.end) != (None, None)
+    assert manifest.time_error.between_ns == 0
+
+
+def test_the_seventeenth_job_is_refused_and_counted(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 60)
+    taken = [bench.recorder.submit_nowait(job(film, event_id=f"{i}event", end=None)) for i in range(17)]
+    assert taken == [True] * 16 + [False]
+    assert bench.results[-1].event_id == "16event"
+    assert [(e.kind, e.state) for e in bench.results[-1].evidence] == [
+        (EvidenceKind.CLIP, REFUSED),
+        (EvidenceKind.SNAPSHOT, REFUSED),
+    ]
+    bench.run(1)
+    assert not bench.recorder.submit_nowait(job(film, event_id="17event"))
+    assert bench.recorder.submit_nowait(job(film, event_id="3event", end=52)), "a known event needs no room"
+    statistics = bench.recorder.statistics()
+    assert (statistics.refused, statistics.jobs, statistics.accepted, statistics.repeated) == (2, 16, 16, 1)
+
+
+def test_a_silent_camera_ends_with_its_gap_stated(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 55)
+    bench.clock.advance_to(T0 + 55 * FRAME_NS)
+    bench.recorder.submit_nowait(job(film, end=90))
+    bench.run(90 + 25 + 49)
+    assert bench.states() == [PENDING, READY]
+    bench.run(90 + 25 + 60)
+    assert bench.states() == [READY, READY]
+    assert bench.gaps() == [("silent", 54, 115)]
+
+
+def test_a_clip_without_any_packet_says_why(bench: Bench, film: Film) -> None:
+    bench.recorder.submit_nowait(job(film))
+    bench.run(160)
+    clip, snapshot = bench.results[-1].evidence
+    assert (clip.state, snapshot.state) == (FAILED, FAILED)
+    assert "sent no packets" in clip.reason
+    assert "ring is empty" in snapshot.reason
+    assert [p for p in bench.folder.rglob("*") if p.is_file()] == []
+
+
+def test_a_ring_that_does_not_reach_back_is_a_gap(bench: Bench, film: Film) -> None:
+    bench.feed(film)
+    bench.ring.lap_to(31)
+    bench.recorder.submit_nowait(job(film))
+    bench.run(200)
+    assert bench.gaps() == [("not_kept", 25, 40)]
+
+
+def test_a_lapped_reader_goes_on_at_a_keyframe(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 60)
+    bench.recorder.submit_nowait(job(film, end=90))
+    bench.run(60)
+    bench.feed(film, 60, 120)
+    bench.ring.lap_to(75)
+    bench.run(200)
+    assert bench.states() == [READY, READY]
+    assert bench.gaps() == [("lapped", 59, 80)]
+    assert len(bench.manifest().parts) == 1
+    assert bench.recorder.statistics().lapped == 1
+
+
+def test_units_missing_in_the_ring_are_a_gap(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 52)
+    bench.feed(film, 58, 120)
+    bench.recorder.submit_nowait(job(film))
+    bench.run(200)
+    assert bench.gaps() == [("missing", 51, 58)]
+
+
+def test_a_clip_stops_at_its_limit_and_says_so(bench: Bench, film: Film) -> None:
+    bench.feed(film)
+    bench.recorder.submit_nowait(job(film, end=None))
+    bench.run(200)
+    assert bench.states() == [READY, READY]
+    manifest = bench.manifest()
+    assert manifest.truncated == "the clip reached max_clip (4 s)"
+    assert manifest.asked.end is None
+    assert manifest.parts[0].packets == (25 + 100) - 20 + 1
+    bench.recorder.end_nowait(ClipEnd("event-1", T0))
+    assert bench.recorder.statistics().ends_unknown == 1
+
+
+def test_a_keyframe_from_before_an_outage_does_not_start_the_clip(bench: Bench, film: Film) -> None:
+    old = make_film(frames=20, width_px=64, height_px=48, session=9, first_capture_ns=T0 - 3600 * NS_PER_S)
+    bench.feed(old, 0, 20)
+    bench.ring.declare(1, 0, film.info)
+    for packet in film.packets[30:100]:
+        bench.ring.append(packet)
+    bench.recorder.submit_nowait(job(film))
+    bench.run(200)
+    assert [part.session for part in bench.manifest().parts] == [1]
+    assert bench.gaps() == [("not_kept", 25, 30)]
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "record", "expected"),
+    [
+        ("not recorded", msgspec.structs.replace(SPEC, enabled=False), True, []),
+        ("no snapshot wanted", msgspec.structs.replace(SPEC, snapshot=False), True, [READY]),
+        ("no record stream", SPEC, False, [FAILED, READY]),
+    ],
+)
+def test_what_is_made_follows_the_cameras_settings(
+    tmp_path: Path, film: Film, name: str, spec: RecordSpec, record: bool, expected: list[EvidenceState]
+) -> None:
+    bench = Bench(tmp_path)
+    bench.feed(film)
+    feed = CameraFeed(spec, bench.ring if record else None, bench.ring)
+    bench.recorder = Recorder(tmp_path, {"gate": feed}, bench.clock, bench.results.append, "penstock 0")
+    bench.recorder.prepare()
+    bench.recorder.submit_nowait(job(film))
+    bench.run(200)
+    assert bench.states() == expected, name
+
+
+def test_a_camera_nobody_keeps_is_named(bench: Bench, film: Film) -> None:
+    bench.recorder.submit_nowait(msgspec.structs.replace(job(film), camera="attic"))
+    bench.run(1)
+    assert bench.results[-1].evidence[0].reason == "no packets are kept of camera 'attic'"
+
+
+def test_a_folder_that_cannot_be_written_fails_that_event_only(bench: Bench, film: Film) -> None:
+    bench.feed(film)
+    blocked = bench.folder / "clips" / "gate"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where the folder should be")
+    bench.recorder.submit_nowait(job(film, event_id="first"))
+    bench.run(200)
+    assert bench.states() == [FAILED, FAILED]
+    assert "folder writable" in bench.results[-1].evidence[0].reason
+    blocked.unlink()
+    bench.recorder.submit_nowait(job(film, event_id="second"))
+    bench.run(400)
+    assert bench.states() == [READY, READY]
+
+
+def test_a_codec_that_mp4_cannot_hold_is_named(bench: Bench, film: Film) -> None:
+    bench.feed(film)
+    bench.ring.declare(1, 0, msgspec.structs.replace(film.info, codec="vp8", extradata=b""))
+    bench.recorder.submit_nowait(job(film))
+    bench.run(200)
+    assert "vp8 video cannot be kept in MP4" in bench.results[-1].evidence[0].reason
+    assert list(bench.folder.rglob(".*")) == []
+
+
+def test_stopping_finishes_what_is_open(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 80)
+    bench.clock.advance_to(T0 + 80 * FRAME_NS)
+    bench.recorder.submit_nowait(job(film, end=None))
+    bench.recorder.close()
+    assert bench.states() == [READY, READY]
+    assert bench.manifest().truncated == "the recorder was stopped"
+    assert bench.manifest().parts[0].packets == 60
+    assert bench.recorder.statistics().jobs == 0
+
+
+def test_a_new_recorder_cleans_up_goes_on_with_the_chain_and_makes_nothing_twice(bench: Bench, film: Film) -> None:
+    bench.feed(film)
+    bench.recorder.submit_nowait(job(film, event_id="one-event"))
+    bench.run(200)
+    first = bench.results[-1]
+
+    folder = bench.folder / "clips" / "gate"
+    leftovers = [
+        folder / "2023-11-14" / "22-30-07_rule_two-even" / name for name in (".clip-1.mp4.partial", "clip.mp4")
+    ]
+    leftovers[0].parent.mkdir()
+    for leftover in leftovers:
+        leftover.write_bytes(b"half a clip")
+
+    bench.restart()  # the one before was killed: nothing of it is left but its files
+    assert not leftovers[0].exists()
+    assert bench.recorder.statistics().leftovers_removed == 1
+    second_folder = leftovers[0].parent
+    for event_id in ("one-event", "two-event"):
+        frame = 50 if event_id == "one-event" else 190
+        bench.recorder.submit_nowait(job(film, frame, frame + 5, event_id))
+    bench.run(400)
+    again, second = bench.results[-3], bench.results[-1]
+    assert again == first
+    assert bench.recorder.statistics().accepted == 1
+    assert [e.state for e in second.evidence] == [READY, READY]
+    manifest = bench.manifest()
+    assert manifest.sequence == 2
+    assert sorted(path.name for path in second_folder.iterdir()) == ["clip.mp4", "manifest.json", "snapshot.jpg"]
+    assert folder / manifest.previous == bench.folder / first.evidence[0].manifest
+    assert verify_chain(folder) == []
+    bench.recorder.submit_nowait(job(film, 190, 195, "two-event"))
+    bench.run(401)
+    assert bench.results[-1] == second
+
+
+def test_a_receiver_that_fails_costs_no_clip(bench: Bench, film: Film) -> None:
+    bench.feed(film)
+
+    def broken(result: ClipResult) -> None:
+        raise RuntimeError(result.event_id)
+
+    bench.recorder = Recorder(
+        bench.folder, {"gate": CameraFeed(SPEC, bench.ring, bench.ring)}, bench.clock, broken, "penstock 0"
+    )
+    bench.recorder.prepare()
+    bench.recorder.submit_nowait(job(film))
+    bench.run(200)
+    assert bench.recorder.statistics().clips_ready == 1
+    assert bench.recorder.statistics().callbacks_failed == 2
+
+
+def replace_seq(packet: EncodedPacket, **changes: object) -> EncodedPacket:
+    return msgspec.structs.replace(packet, id=msgspec.structs.replace(packet.id, **changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "lap", "change", "reason"),
+    [
+        ("overwritten", 60, {}, "keyframe before access unit 50 has left the packet ring"),
+        ("never written", 0, {"seq": 5000}, "access unit 5000 is not in the packet ring"),
+    ],
+)
+def test_a_snapshot_that_cannot_be_made_says_why(
+    bench: Bench, film: Film, name: str, lap: int, change: dict[str, int], reason: str
+) -> None:
+    bench.feed(film)
+    bench.ring.lap_to(lap)
+    picture = replace_seq(film.packets[50], **change)
+    bench.recorder.submit_nowait(job(film, picture=picture))
+    bench.run(1)
+    snapshot = bench.results[-1].evidence[1]
+    assert (snapshot.kind, snapshot.state) == (EvidenceKind.SNAPSHOT, FAILED), name
+    assert reason in snapshot.reason
+
+
+def test_quality_maps_onto_the_encoders_range() -> None:
+    assert [quantiser(q) for q in (1, 25, 50, 75, 90, 100)] == [31, 31, 16, 8, 3, 1]
+    for wrong in (0, 101):
+        with pytest.raises(ValueError, match="1 to 100"):
+            quantiser(wrong)

@@ -1,0 +1,60 @@
+"""Which name a class has, and which classes are meant by names."""
+
+import re
+
+import pytest
+
+from penstock.models.class_names import COCO, class_ids, names_for
+from penstock.models.errors import ModelError
+
+
+def test_coco_has_eighty_names_in_their_order() -> None:
+    assert len(COCO) == len(set(COCO)) == 80
+    assert (COCO[0], COCO[2], COCO[9], COCO[32], COCO[79]) == (
+        "person",
+        "car",
+        "traffic light",
+        "sports ball",
+        "toothbrush",
+    )
+    assert not [name for name in COCO if name != name.strip() or "\n" in name]
+
+
+@pytest.mark.parametrize(
+    ("count", "configured", "stated", "names"),
+    [
+        pytest.param(2, ("a", "b"), ("c", "d"), ("a", "b"), id="configured first"),
+        pytest.param(2, (), ("c", "d"), ("c", "d"), id="then the file's"),
+        pytest.param(80, (), (), COCO, id="then COCO's"),
+        pytest.param(3, (), (), ("0", "1", "2"), id="then numbers"),
+    ],
+)
+def test_names_by_precedence(
+    count: int, configured: tuple[str, ...], stated: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    assert names_for(count, configured, stated) == names
+
+
+def test_a_list_of_another_length_is_an_error() -> None:
+    with pytest.raises(ModelError, match="class_names lists 1 names, and the network has 2 classes"):
+        names_for(2, ("a",), ())
+
+
+def test_classes_by_name() -> None:
+    assert class_ids(("car", "person"), COCO) == (2, 0)
+    assert class_ids((), COCO) == ()
+    assert class_ids(("x",), ("x", "y", "x")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("label", "advice"),
+    [
+        ("persn", "labels names 'persn', which is no class of this model. Did you mean 'person'?"),
+        ("sports_ball", "Did you mean 'sports ball'?"),
+        ("qqq", "Its classes: person, bicycle, "),
+        ("qqq", "cow, … (80 in all)"),
+    ],
+)
+def test_an_unknown_label_is_answered_with_a_suggestion(label: str, advice: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(advice)):
+        class_ids((label,), COCO)

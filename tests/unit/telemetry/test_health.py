@@ -1,0 +1,85 @@
+"""Alive, ready, degraded or down: from statistics alone."""
+
+import msgspec
+import pytest
+
+from penstock.contracts.messages import CameraState
+from penstock.telemetry.health import health
+from penstock.telemetry.statistics import ProcessStatistics
+
+NOW_NS = 1_000_000_000_000
+
+
+def changed(processes: list[ProcessStatistics], index: int, **fields: object) -> list[ProcessStatistics]:
+    return [msgspec.structs.replace(p, **fields) if i == index else p for i, p in enumerate(processes)]
+
+
+def with_camera(processes: list[ProcessStatistics], **fields: object) -> list[ProcessStatistics]:
+    first, *others = processes[1].cameras
+    return changed(processes, 1, cameras=(msgspec.structs.replace(first, **fields), *others))
+
+
+def test_all_is_well(processes: list[ProcessStatistics]) -> None:
+    answer, status = health(processes, NOW_NS)
+    assert (answer["status"], answer["alive"], answer["ready"], answer["reasons"], status) == (
+        "ok",
+        True,
+        True,
+        [],
+        200,
+    )
+    assert answer["cameras"][0] == {
+        "camera": "front",
+        "role": "detect",
+        "ok": True,
+        "state": "up",
+        "fps": 25.0,
+        "last_frame_age_s": 0.05,
+        "fault": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"state": CameraState.DOWN, "fault": "refused"}, "camera front is down (refused)"),
+        ({"state": CameraState.CONNECTING}, "camera front is connecting"),
+        ({"last_frame_ns": NOW_NS - 11_000_000_000}, "camera front is up"),
+    ],
+)
+def test_a_camera_that_is_away_degrades(
+    processes: list[ProcessStatistics], fields: dict[str, object], reason: str
+) -> None:
+    answer, status = health(with_camera(processes, **fields), NOW_NS)
+    assert (answer["status"], answer["ready"], status) == ("degraded", True, 200)
+    assert answer["reasons"] == [reason]
+
+
+def test_a_file_that_was_read_to_its_end_is_well(processes: list[ProcessStatistics]) -> None:
+    ended = with_camera(processes, state=CameraState.ENDED, last_frame_ns=1)
+    assert health(ended, NOW_NS)[0]["status"] == "ok"
+
+
+def test_a_silent_process_is_not_alive(processes: list[ProcessStatistics]) -> None:
+    answer, status = health(changed(processes, 2, published_ns=NOW_NS - 12_000_000_000), NOW_NS)
+    assert (answer["status"], answer["alive"], status) == ("down", False, 503)
+    assert answer["reasons"] == ["engine has not been heard of for 12 s"]
+
+
+def test_a_process_that_starts_anew_is_not_ready(processes: list[ProcessStatistics]) -> None:
+    child = msgspec.structs.replace(processes[0].children[0], state="restarting")
+    answer, status = health(changed(processes, 0, children=(child,)), NOW_NS)
+    assert (answer["alive"], answer["ready"], status) == (True, False, 503)
+
+
+@pytest.mark.parametrize(("state", "status", "code"), [("loading", "down", 503), ("suspended", "degraded", 200)])
+def test_models(processes: list[ProcessStatistics], state: str, status: str, code: int) -> None:
+    model = msgspec.structs.replace(processes[2].models[0], state=state, fault="hung")
+    answer, found = health(changed(processes, 2, models=(model,)), NOW_NS)
+    assert (answer["status"], found) == (status, code)
+    assert answer["reasons"] == [f"model people is {state} (hung)"]
+
+
+def test_nothing_heard_yet() -> None:
+    answer, status = health([], NOW_NS)
+    assert (answer["status"], answer["alive"], answer["ready"], status) == ("down", False, False, 503)
