@@ -56,7 +56,7 @@ def watch(url: str, trust: ClockTrust) -> list[Seen]:
     packets: dict[int, EncodedPacket] = {}
     decoder: VideoCodecContext | None = None
     decoded_with = -1
-    seen = []
+    seen: list[Seen] = []
     try:
         first_ns = 0
         while True:
@@ -76,7 +76,7 @@ def watch(url: str, trust: ClockTrust) -> list[Seen]:
             for picture in decoder.decode(coded):
                 assert picture.pts is not None
                 of = packets[picture.pts]
-                true_ns = read_timecode(picture.to_ndarray()[: picture.height])
+                true_ns = read_timecode(np.asarray(picture.to_ndarray()[: picture.height], np.uint8))
                 assert true_ns is not None, "the timecode in the picture cannot be read"
                 seen.append(Seen(of.capture, true_ns, of.received_ns))
     finally:

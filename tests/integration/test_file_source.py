@@ -37,15 +37,18 @@ def source_of(path: Path | str, clock: SimulatedClock | SystemClock, *, live: bo
 def read_all(source: Source, at_most: int = 100_000) -> list[EncodedPacket]:
     session = source.wait_open()
     packets: list[EncodedPacket] = []
-    try:
+
+    def read_on() -> None:
         while len(packets) < at_most:
             item = session.wait_read()
             assert isinstance(item, EncodedPacket)
             packets.append(item)
-    except SourceError as error:
-        assert error.fault is SourceFault.ENDED
-    finally:
-        session.close()
+        raise SourceError(SourceFault.ENDED, "enough")
+
+    with pytest.raises(SourceError) as caught:
+        read_on()
+    session.close()
+    assert caught.value.fault is SourceFault.ENDED
     return packets
 
 
@@ -108,8 +111,7 @@ def test_real_pacing_keeps_the_files_rate_and_stops_when_told(shared_data: Path)
     assert max(packet.received_ns - packet.capture.mono_ns for packet in packets) < 100 * NS_PER_MS
     threading.Timer(0.1, source.interrupt).start()
     with pytest.raises(SourceError) as caught:
-        while True:
-            session.wait_read()
+        [session.wait_read() for _ in range(1000)]
     assert caught.value.fault is SourceFault.INTERRUPTED
     session.close()
 

@@ -107,6 +107,8 @@ def test_clients_that_never_finish_their_request_stop_nobody(server: MetricsServ
             clients.enter_context(contextlib.closing(connected(server, first)))
         for _ in range(5):
             assert get(server, "/metrics")[0] == 200
+        assert server.statistics().evicted > 0
+        assert server.statistics().open <= guarded_http.CONNECTIONS + 1
 
 
 def test_a_client_that_never_finishes_is_hung_up_on(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:

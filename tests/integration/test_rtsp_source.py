@@ -131,7 +131,7 @@ def test_a_server_that_dies_breaks_the_session_and_can_come_back(tmp_path: Path)
 
 
 @pytest.mark.parametrize("auth", ["digest", "basic"])
-def test_passwords(tmp_path: Path, auth: str) -> None:
+def test_passwords(tmp_path: Path, auth: str, capfd: pytest.CaptureFixture[str]) -> None:
     with ForeignRtspServer(tmp_path, user="viewer", password=SECRET, auth=auth) as server:
         server.add_timecode("cam")
         session = source_of(server.url("cam", user="viewer", password=SECRET)).wait_open()
@@ -144,6 +144,8 @@ def test_passwords(tmp_path: Path, auth: str) -> None:
             assert "refused the user name or password" in str(caught.value)
             assert SECRET not in repr(caught.value)
             assert caught.value.__suppress_context__
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
 
 
 def test_an_unknown_path_is_named(server: ForeignRtspServer) -> None:

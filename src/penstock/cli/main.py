@@ -170,9 +170,7 @@ def explained(error: Exception) -> tuple[str, int]:
         return text, USAGE
     if "UsageProblem" in kinds:
         return f"penstock: {text}", USAGE
-    if kinds & {"SourceError", "ModelError", "PortUnavailable", "RuleError", "RunFailed", "DemoUnavailable"}:
-        if isinstance(error, OSError) and error.strerror:
-            text = redact(error.strerror)
+    if kinds & {"RunError", "SourceError", "ModelError", "PortUnavailable", "RuleError"}:
         return f"penstock: {text}", FAILURE
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""

@@ -53,7 +53,6 @@ def run_command(options: RunOptions) -> int:
         errors.print(str(warning), style="yellow", markup=False, soft_wrap=True)
     config = with_options(loaded.config, options)
     report = options.report or Path(config.data_dir) / "report.json"
-    report.parent.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     console = Console(highlight=False)
     live = None if options.quiet else live_view(console, clock)

@@ -55,7 +55,7 @@ class Timeline:
         self._first_shown: int | None = None
         self._first: tuple[int, int] | None = None
         self._offset = 0
-        self._end = 0
+        self._end: int | None = None
         self._last_dts: int | None = None
         self._next_shown = 0
 
@@ -69,7 +69,7 @@ class Timeline:
         decoded = dts if dts is not None else shown
         if self._first is None:
             self._first = (shown, decoded)
-            if self._last_dts is not None:
+            if self._last_dts is not None and self._end is not None:
                 # Decode times must go on growing too, or the packets could not be put into one MP4.
                 self._offset = max(self._end - shown, self._last_dts + self._interval - decoded)
         if self._first_shown is None:
@@ -77,7 +77,8 @@ class Timeline:
         self._next_shown = shown + (duration or self._interval)
         shown += self._offset
         decoded += self._offset
-        self._end = max(self._end, shown + (duration or self._interval))
+        end = shown + (duration or self._interval)
+        self._end = end if self._end is None else max(self._end, end)
         self._last_dts = decoded
         return (
             None if pts is None else pts + self._offset,

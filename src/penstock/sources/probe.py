@@ -11,8 +11,6 @@ from penstock.contracts.times import TimeBasis
 
 BURST_NS = NS_PER_S // 2
 """pictures older than this at connect were cached by the camera"""
-BURST_FACTOR = 4
-"""how much faster than their own rate cached pictures arrive, at least"""
 
 
 class ProbeReport(msgspec.Struct, frozen=True):
@@ -44,7 +42,7 @@ class ProbeReport(msgspec.Struct, frozen=True):
     bitrate_bps: int
     has_audio: bool
     cached_burst_ns: int
-    """media time that came at once at connect; 0 where the camera sent no cached pictures"""
+    """age of the oldest cached picture that the camera sent at connect; 0 where it sent none"""
     ended: SourceFault | None
     """why it stopped before its time, where it did"""
 
@@ -56,6 +54,7 @@ def wait_probe(source: Source, clock: Clock, for_ns: int) -> ProbeReport:
     session = source.wait_open()
     connect_ns = clock.now_ns() - began_ns
     packets: list[EncodedPacket] = []
+    size_bytes = 0
     ended = None
     try:
         while not packets or clock.now_ns() - packets[0].received_ns < for_ns:
@@ -68,7 +67,8 @@ def wait_probe(source: Source, clock: Clock, for_ns: int) -> ProbeReport:
                 break
             if isinstance(item, EncodedPacket):
                 # Only what is measured is kept: a probe of a long GOP must not hold its pictures.
-                packets.append(msgspec.structs.replace(item, data=b"", duration=len(item.data)))
+                packets.append(msgspec.structs.replace(item, data=b""))
+                size_bytes += len(item.data)
         info = session.info(packets[-1].info_id)
     finally:
         session.close()
@@ -97,21 +97,17 @@ def wait_probe(source: Source, clock: Clock, for_ns: int) -> ProbeReport:
         first_packet_ns=packets[0].received_ns - began_ns,
         basis=packets[-1].capture.basis,
         error_ns=packets[-1].capture.error_ns,
-        bitrate_bps=round(sum(packet.duration for packet in packets) * 8 * NS_PER_S / span_ns) if span_ns else 0,
+        bitrate_bps=round(size_bytes * 8 * NS_PER_S / span_ns) if span_ns else 0,
         has_audio=info.has_audio,
-        cached_burst_ns=_burst_ns(packets, base) if source.live else 0,
+        cached_burst_ns=_burst_ns([(p.pts, p.received_ns) for p in packets if p.pts is not None], base)
+        if source.live
+        else 0,
         ended=ended,
     )
 
 
-def _burst_ns(packets: list[EncodedPacket], base: tuple[int, int]) -> int:
-    """Media time of the leading pictures that arrived much faster than they were taken."""
-    timed = [
-        (packet.pts * base[0] * NS_PER_S // base[1], packet.received_ns) for packet in packets if packet.pts is not None
-    ]
-    burst_ns = 0
-    for media_ns, received_ns in timed[1:]:
-        ahead_ns = media_ns - timed[0][0]
-        if ahead_ns > BURST_FACTOR * (received_ns - timed[0][1]):
-            burst_ns = max(burst_ns, ahead_ns)
-    return burst_ns if burst_ns >= BURST_NS else 0
+def _burst_ns(shown: list[tuple[int, int]], base: tuple[int, int]) -> int:
+    """How far the first picture lay behind the newest that could be had: its lead over arrival, at the most."""
+    timed = [(pts * base[0] * NS_PER_S // base[1], at_ns) for pts, at_ns in shown]
+    lead_ns = max((media_ns - timed[0][0] - (at_ns - timed[0][1]) for media_ns, at_ns in timed), default=0)
+    return lead_ns if lead_ns >= BURST_NS else 0

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Engine, create_engine, insert, select, tuple_, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from penstock.contracts.events import Event, Evidence
+from penstock.contracts.events import Event
 from penstock.store import models as m
 from penstock.store.migrate import SchemaTooNew, upgrade
 from penstock.store.records import EventRecord, JournalRecord, Position, RunEnded, RunStarted
+from penstock.store.rows import apply_event, apply_run, event_of, evidence_of
 from penstock.store.sqlite import WRITE_OPTION, configure
 
 _CURSOR = "database"
@@ -118,9 +119,9 @@ class EventStore:
         with self._begin(write=True) as connection:
             for record in records:
                 if isinstance(record, EventRecord):
-                    _apply_event(connection, record.event)
+                    apply_event(connection, record.event)
                 elif isinstance(record, RunStarted):
-                    _apply_run(connection, record)
+                    apply_run(connection, record)
                 elif isinstance(record, RunEnded):
                     connection.execute(
                         update(m.runs)
@@ -173,8 +174,8 @@ class EventStore:
         with self._begin() as connection:
             rows = connection.execute(query).mappings().all()
             shown = rows[:limit]
-            pieces = _evidence_of(connection, [row["event_id"] for row in shown])
-        found = tuple(_event_of(dict(row), pieces.get(row["event_id"], ())) for row in shown)
+            pieces = evidence_of(connection, [row["event_id"] for row in shown])
+        found = tuple(event_of(dict(row), pieces.get(row["event_id"], ())) for row in shown)
         more = len(rows) > limit and bool(found)
         return EventPage(found, (found[-1].start_utc_ns, found[-1].event_id) if more else None)
 
@@ -184,14 +185,14 @@ class EventStore:
             row = connection.execute(select(m.events).where(m.events.c.event_id == event_id)).mappings().first()
             if row is None:
                 return None
-            pieces = _evidence_of(connection, [event_id])
+            pieces = evidence_of(connection, [event_id])
             bodies = connection.execute(
                 select(m.event_revisions.c.body)
                 .where(m.event_revisions.c.event_id == event_id)
                 .order_by(m.event_revisions.c.revision)
             ).scalars()
             revisions = tuple(msgspec.json.decode(body, type=Event) for body in bodies)
-        return EventHistory(_event_of(dict(row), pieces.get(event_id, ())), revisions)
+        return EventHistory(event_of(dict(row), pieces.get(event_id, ())), revisions)
 
     def wait_runs(self, limit: int = 100) -> tuple[RunEntry, ...]:
         """Runs, newest first."""
@@ -233,70 +234,3 @@ class EventStore:
             shown = self._engine.url.render_as_string(hide_password=True)
             cause = getattr(error, "orig", None) or error
             raise StoreUnavailable(f"database {shown}: {cause}") from error
-
-
-def _apply_event(connection: Connection, event: Event) -> None:
-    c = m.events.c
-    known = connection.execute(select(c.revision).where(c.event_id == event.event_id)).scalar()
-    if known is None:
-        connection.execute(insert(m.events).values(**_columns_of(event)))
-    elif event.revision > known:
-        connection.execute(update(m.events).where(c.event_id == event.event_id).values(**_columns_of(event)))
-    r = m.event_revisions.c
-    same = (r.event_id == event.event_id) & (r.revision == event.revision)
-    if connection.execute(select(r.revision).where(same)).first() is None:
-        body = msgspec.json.encode(event).decode()
-        connection.execute(
-            insert(m.event_revisions).values(event_id=event.event_id, revision=event.revision, body=body)
-        )
-    if known is None or event.revision > known:
-        connection.execute(delete(m.evidence).where(m.evidence.c.event_id == event.event_id))
-        rows = [
-            {"event_id": event.event_id, "place": place, **msgspec.structs.asdict(piece)}
-            for place, piece in enumerate(event.evidence)
-        ]
-        if rows:
-            connection.execute(insert(m.evidence), rows)
-
-
-def _apply_run(connection: Connection, run: RunStarted) -> None:
-    if connection.execute(select(m.runs.c.run_id).where(m.runs.c.run_id == run.run_id)).first() is not None:
-        return
-    connection.execute(
-        insert(m.runs).values(
-            run_id=run.run_id,
-            host_id=run.host_id,
-            boot_id=run.boot_id,
-            software=run.software,
-            started_utc_ns=run.started_utc_ns,
-            end_reason="",
-            rules=msgspec.json.encode(run.rules).decode(),
-        )
-    )
-    rows = [{"run_id": run.run_id, "name": c.name, "url": c.url, "spec": c.spec} for c in run.cameras]
-    if rows:
-        connection.execute(insert(m.cameras), rows)
-
-
-def _columns_of(event: Event) -> dict[str, object]:
-    values = msgspec.structs.asdict(event)
-    del values["evidence"]
-    values["reason"] = msgspec.json.encode(event.reason).decode()
-    return values
-
-
-def _event_of(row: dict[str, object], pieces: tuple[Evidence, ...]) -> Event:
-    # SQLAlchemy's column names are a subclass of str, which msgspec does not take for one.
-    values = {str(name): value for name, value in row.items()}
-    values["reason"] = msgspec.json.decode(str(row["reason"]))
-    return msgspec.convert({**values, "evidence": pieces}, type=Event)
-
-
-def _evidence_of(connection: Connection, event_ids: list[str]) -> dict[str, tuple[Evidence, ...]]:
-    c = m.evidence.c
-    rows = connection.execute(select(m.evidence).where(c.event_id.in_(event_ids)).order_by(c.event_id, c.place))
-    found: dict[str, tuple[Evidence, ...]] = {}
-    for row in rows.mappings():
-        values = {str(k): v for k, v in row.items() if k not in ("event_id", "place")}
-        found[row["event_id"]] = (*found.get(row["event_id"], ()), msgspec.convert(values, type=Evidence))
-    return found

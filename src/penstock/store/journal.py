@@ -6,9 +6,7 @@ known what the disk kept (a failed fsync may have dropped pages: fsyncgate, 2018
 checkpoint of the state before it; so old ones may leave when the journal outgrows its bound.
 """
 
-import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +15,10 @@ from pathlib import Path
 from penstock.base.clock import NS_PER_S, Clock
 from penstock.base.queues import BoundedQueue
 from penstock.base.units import format_size
-from penstock.store.records import MAGIC, JournalRecord, Position, frame_record
+from penstock.store.records import JournalRecord, Position, frame_record
 from penstock.store.recovery import RecoveryState, recover
-from penstock.store.segments import records_in, segment_numbers, segment_path
+from penstock.store.segment_file import SegmentFile, cut_torn_tail
+from penstock.store.segments import segment_numbers, segment_path
 
 QUEUE_BOUND = 4096
 SEGMENT_BYTES = 8 * 1024 * 1024
@@ -82,10 +81,8 @@ class JournalWriter:
         self._queue: BoundedQueue[JournalRecord] = BoundedQueue(queue_bound)
         self._pending: list[JournalRecord] = []
         self._state = RecoveryState()
-        self._descriptor: int | None = None
+        self._segment: SegmentFile | None = None
         self._number = 0
-        self._offset = 0
-        self._head_bytes = 0
         self._sizes: dict[int, int] = {}
         self._delivered = Position()
         self._retry_ns = _FIRST_RETRY_NS
@@ -111,7 +108,7 @@ class JournalWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
         numbers = segment_numbers(self._folder)
         if numbers:
-            self._cut_torn_tail(numbers[-1])
+            self._counts["truncated"] += cut_torn_tail(segment_path(self._folder, numbers[-1]))
             self._state = recover(self._folder)
         self._sizes = {number: segment_path(self._folder, number).stat().st_size for number in numbers}
         self._number = numbers[-1] if numbers else 0
@@ -154,7 +151,7 @@ class JournalWriter:
         while len(self._pending) < _BATCH and (record := self._queue.get_nowait()) is not None:
             self._pending.append(record)
         try:
-            self._commit(self._pending)
+            position = self._commit(self._pending)
         except OSError as error:
             self._failed(error)
             return 0
@@ -166,11 +163,11 @@ class JournalWriter:
             self._state.add(record)
         if self._on_committed is not None:
             try:
-                self._on_committed(batch, Position(self._number, self._offset))
+                self._on_committed(batch, position)
             except Exception:
                 log.exception("the journal could not report %d committed records", len(batch))
                 self._counts["callbacks"] += 1
-        if self._offset - self._head_bytes >= self._segment_bytes:
+        if self._segment is not None and self._segment.appended_bytes >= self._segment_bytes:
             try:
                 self._begin_segment()
             except OSError as error:
@@ -218,15 +215,11 @@ class JournalWriter:
             if committed == 0 and self._pending:
                 self._clock.wait(self._stopping, self._retry_ns / NS_PER_S)
 
-    def _commit(self, batch: list[JournalRecord]) -> None:
-        if self._descriptor is None:
-            self._begin_segment()
-        assert self._descriptor is not None
-        data = b"".join(map(self._frame, batch))
-        _write_all(self._descriptor, data)
-        os.fdatasync(self._descriptor)
-        self._offset += len(data)
-        self._sizes[self._number] = self._offset
+    def _commit(self, batch: list[JournalRecord]) -> Position:
+        segment = self._segment or self._begin_segment()
+        segment.append(b"".join(map(self._frame, batch)))
+        self._sizes[segment.number] = segment.size_bytes
+        return Position(segment.number, segment.size_bytes)
 
     def _frame(self, record: JournalRecord) -> bytes:
         try:
@@ -251,42 +244,26 @@ class JournalWriter:
                 self._unreported,
             )
             self._reported_ns, self._unreported = now_ns, 0
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._offset)
+        if self._segment is not None:
+            self._segment.cut_back()
         self._close_segment()
         self._retry_ns = min(2 * self._retry_ns, _LAST_RETRY_NS)
 
     def _close_segment(self) -> None:
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.close(self._descriptor)
-            self._descriptor = None
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
 
-    def _begin_segment(self) -> None:
-        """The next segment, with its checkpoint, synced with its name; the oldest leave where there are too many."""
+    def _begin_segment(self) -> SegmentFile:
+        """The next segment, with its checkpoint; the oldest leave where there are too many."""
         self._close_segment()
-        number = self._number + 1
-        path = segment_path(self._folder, number)
-        head = MAGIC + frame_record(self._state.checkpoint())
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        try:
-            _write_all(descriptor, head)
-            os.fsync(descriptor)
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)
-            raise
-        self._descriptor = descriptor
-        self._number = number
-        self._offset = self._head_bytes = len(head)
-        self._sizes[number] = len(head)
+        segment = SegmentFile(self._folder, self._number + 1)
+        segment.create(frame_record(self._state.checkpoint()))
+        self._segment = segment
+        self._number = segment.number
+        self._sizes[segment.number] = segment.size_bytes
         self._expire()
+        return segment
 
     def _expire(self) -> None:
         while len(self._sizes) > 1 and sum(self._sizes.values()) > self._journal_bytes:
@@ -305,22 +282,3 @@ class JournalWriter:
                 format_size(size_bytes),
                 format_size(self._journal_bytes),
             )
-
-    def _cut_torn_tail(self, number: int) -> None:
-        path = segment_path(self._folder, number)
-        whole = len(MAGIC)
-        for _, end in records_in(path):
-            whole = end
-        size = path.stat().st_size
-        if size > whole:
-            log.warning("%s ends in %d bytes that are no whole record; cut off", path, size - whole)
-            with path.open("r+b") as file:
-                file.truncate(whole)
-                os.fsync(file.fileno())
-            self._counts["truncated"] += size - whole
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -7,6 +7,7 @@ taken the connection that has been without a request for longest makes room.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -15,6 +16,15 @@ CONNECTIONS = 64
 HEAD_S = 5.0
 ANSWER_S = 20.0
 HEAD_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HttpStatistics:
+    """Connections open now, and those cut off since the start: to make room, or at the end of their time."""
+
+    open: int
+    evicted: int
+    expired: int
 
 
 class Guard:
@@ -27,6 +37,9 @@ class Guard:
         self.open = 0
         self.evicted = 0
         self.expired = 0
+
+    def statistics(self) -> HttpStatistics:
+        return HttpStatistics(self.open, self.evicted, self.expired)
 
 
 class GuardedProtocol(H11Protocol):
@@ -53,7 +66,10 @@ class GuardedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         # First, for requests that were sent together begin their answers within the call.
-        self._await_request()
+        if self.transport.is_closing():
+            self._cancel()
+        else:
+            self._await_request()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from penstock.base.clock import NS_PER_MS, Clock
 from penstock.telemetry.exporter import exposition
-from penstock.telemetry.guarded_http import CONNECTIONS, HEAD_BYTES, Guard, protocol_for
+from penstock.telemetry.guarded_http import CONNECTIONS, HEAD_BYTES, Guard, HttpStatistics, protocol_for
 from penstock.telemetry.health import OK, UNAVAILABLE, health
 from penstock.telemetry.statistics import ProcessStatistics, Snapshot
 
@@ -36,6 +36,9 @@ _Pick = Callable[[dict[str, Any], int], tuple[dict[str, Any], int]]
 
 class PortUnavailable(OSError):
     """The address cannot be listened on; says where and what to do."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class MetricsServer:
@@ -62,6 +65,9 @@ class MetricsServer:
     def url(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
+
+    def statistics(self) -> HttpStatistics:
+        return self._guard.statistics()
 
     def start(self) -> None:
         """Returns once it listens; raises PortUnavailable where it cannot."""

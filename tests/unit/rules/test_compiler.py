@@ -1,5 +1,7 @@
 """What a rule reads, what identifies it, and every name that nothing states, with its exact message."""
 
+import hashlib
+
 import pytest
 
 from penstock.contracts.events import Severity
@@ -61,7 +63,13 @@ def test_the_hash_is_that_of_the_meaning() -> None:
     ]
     assert len(set(same)) == 1
     assert len({*same, *other}) == 1 + len(other)
-    assert same[0] == "HASH"
+
+    # Events are named by it, across versions: what goes into it is written out here.
+    identity = (
+        b'[1,"r","count(person in driveway) >= 2",'
+        b'[["driveway",[[0.0,0.5],[1.0,0.5],[1.0,1.0],[0.0,1.0]]]],10000000000,10000000000]'
+    )
+    assert same[0] == hashlib.sha256(identity).hexdigest()
 
 
 ERRORS = {

@@ -1,0 +1,179 @@
+"""Commands as they are typed: what they print, and the code they end with."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from penstock.cli.main import UsageProblem, app, explained, main
+from penstock.cli.run_command import RunOptions, configuration, with_options
+from penstock.cli.summary import print_summary
+from penstock.config.problems import ConfigError, Problem
+from penstock.config.reference import reference_markdown
+from penstock.contracts.sources import SourceError, SourceFault
+from penstock.telemetry.server import PortUnavailable
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "a.mp4"
+    path.touch()
+    return path
+
+
+def exit_code(*arguments: str) -> int | str | None:
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments])
+    return caught.value.code
+
+
+def test_version_names_what_it_is_built_on() -> None:
+    lines = dict(line.split(maxsplit=1) for line in runner.invoke(app, ["version"]).stdout.splitlines())
+    assert list(lines) == ["penstock", "python", "av", "ffmpeg", "openvino", "platform"]
+
+
+def test_check_shows_what_a_file_describes(tmp_path: Path, video: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text('cameras: {front: {url: a.mp4}}\nrules: {r: "count(motion) >= 1 for 1s"}\n')
+    result = runner.invoke(app, ["check", str(file)])
+    assert result.exit_code == 0
+    assert "front" in result.stdout
+    assert result.stdout.rstrip().endswith("c.yaml: correct")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message", "caret"),
+    [
+        ("count(motion) >= 1 fro 1s", "'fro' does not fit here", "fro"),
+        ("count(motion in gat) >= 1", "camera 'front' has no zone 'gat'; did you mean 'gate'?", "gat"),
+        ("count(persn) >= 1", "no model on camera 'front' knows a class 'persn'", "persn"),
+    ],
+)
+def test_check_points_into_rules(rule: str, message: str, caret: str, tmp_path: Path, video: Path) -> None:
+    file = tmp_path / "c.yaml"
+    zones = "zones: {gate: {coordinates: '0,0,1,0,1,1'}}"
+    file.write_text(f'cameras: {{front: {{url: a.mp4, {zones}}}}}\nrules: {{r: "{rule}"}}\n')
+    with pytest.raises(ConfigError) as caught:
+        runner.invoke(app, ["check", str(file)], catch_exceptions=False)
+    told, line, pointer = str(caught.value).splitlines()
+    assert message in told
+    assert line[pointer.index("^") :].startswith(caret)
+
+
+def test_mistakes_end_with_2_and_failures_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("check", str(tmp_path / "absent.yaml")) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert exit_code("run", "--model", "x.onnx") == 2
+    assert "no camera; add --camera URL_OR_FILE" in capsys.readouterr().err
+    assert exit_code("run", "--unknown") == 2
+    assert exit_code("probe", "gopher://10.0.0.5/x") == 1
+    assert "gopher:// is not a known kind of source" in capsys.readouterr().err
+    assert exit_code("version") == 0
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        main(["--debug", "check", str(tmp_path / "absent.yaml")])
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "code"),
+    [
+        (ConfigError([Problem("c.yaml", "a", "bad", "do better")]), "c.yaml: a: bad; do better", 2),
+        (UsageProblem("no camera"), "penstock: no camera", 2),
+        (
+            SourceError(SourceFault.REFUSED, "rtsp://u:p@h/x: refused", "Check the port"),
+            "penstock: rtsp://***@h/x: refused. Check the port",
+            1,
+        ),
+        (PortUnavailable(98, "port 9090 is taken"), "penstock: port 9090 is taken", 1),
+        (PermissionError(13, "Permission denied", "/data"), "penstock: /data: permission denied", 1),
+        (
+            RuntimeError("lost at rtsp://u:p@h"),
+            "penstock: unexpected RuntimeError: lost at rtsp://***@h; run again with --debug to see where it happened",
+            1,
+        ),
+    ],
+)
+def test_errors_in_words(error: Exception, text: str, code: int) -> None:
+    assert explained(error) == (text, code)
+
+
+def test_schema() -> None:
+    assert json.loads(runner.invoke(app, ["schema"]).stdout)["$schema"].endswith("2020-12/schema")
+    assert runner.invoke(app, ["schema", "--markdown"]).stdout == reference_markdown()
+
+
+def test_a_run_without_a_file(tmp_path: Path, video: Path) -> None:
+    options = RunOptions(
+        cameras=(str(video),),
+        rules=("count(motion) >= 1 for 1s",),
+        data_dir=tmp_path / "data",
+        isolation="thread",
+        log_format="json",
+        metrics_port=0,
+    )
+    config = with_options(configuration(options).config, options)
+    assert list(config.cameras) == ["a"]
+    assert config.data_dir == str(tmp_path / "data")
+    assert (config.isolation, config.logging.format, config.logging.level) == ("thread", "json", "info")
+    assert config.metrics.port == 0
+
+
+def test_a_file_and_cameras_do_not_go_together(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="do not go together"):
+        configuration(RunOptions(config=tmp_path / "c.yaml", cameras=("a.mp4",)))
+
+
+@pytest.mark.parametrize("text", ["soon", "-3s", "0"])
+def test_a_duration_that_is_none(text: str) -> None:
+    assert exit_code("run", "--camera", "a.mp4", "--for", text) == 2
+
+
+def test_the_summary_tells_lanes_events_and_books() -> None:
+    report = {
+        "run_id": "r1",
+        "duration_s": 30.0,
+        "books_balanced": False,
+        "unbalanced": ["frames of lane front/people"],
+        "lanes": {
+            "front/people": {
+                "camera": "front",
+                "model": "people",
+                "offered": 750,
+                "fates": {"analysed": 150, "not_due": 590, "lost": 0},
+                "analysed_per_s": 5.0,
+                "age_ms": {"count": 150, "p50": 80.0, "p95": 120.4, "p99": 140.0, "max": 150.0},
+            }
+        },
+        "events": [
+            {
+                "event_id": "e1",
+                "confirmed_utc": "2026-01-31T12:00:05.000Z",
+                "camera": "front",
+                "rule": "two",
+                "state": "ended",
+                "lasted_s": 4.2,
+            }
+        ],
+        "clips": [
+            {"event_id": "e1", "kind": "clip", "state": "ready", "path": "clips/e1.mp4", "reason": ""},
+            {"event_id": "e1", "kind": "snapshot", "state": "failed", "path": "", "reason": "disk full"},
+        ],
+    }
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_summary(report, console, data_dir=Path("data"))
+    text = console.export_text()
+    assert "Run r1: 30 s, 1 events" in text
+    assert [word for word in text.splitlines()[3].split() if word != "ms"] == (
+        ["front", "people", "750", "150", "5.0", "80", "120", "140", "not_due", "590"]
+    )
+    assert "12:00:05" in text
+    assert "data/clips/e1.mp4" in text
+    assert "snapshot failed: disk full" in text
+    assert "Not accounted for: frames of lane front/people." in text

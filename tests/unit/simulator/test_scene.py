@@ -1,0 +1,119 @@
+"""Drawn scenes: the same by seed, still when they say so, and boxes where the figures are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.simulator.choreography import Choreography
+from penstock.simulator.scene import Scene
+from penstock.simulator.video_file import write_demo_video
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene(1, width_px=320, height_px=180, fps=10, figures=3)
+
+
+def test_the_same_seed_draws_the_same_picture(scene: Scene) -> None:
+    again = Scene(1, width_px=320, height_px=180, fps=10, figures=3)
+    other = Scene(2, width_px=320, height_px=180, fps=10, figures=3)
+    assert scene.render(70).shape == (180, 320, 3)
+    assert np.array_equal(scene.render(70), again.render(70))
+    assert not np.array_equal(scene.render(70), other.render(70))
+
+
+def test_the_loop_repeats(scene: Scene) -> None:
+    assert np.array_equal(scene.render(0), scene.render(scene.frames))
+    assert scene.true_boxes(3) == scene.true_boxes(3 + scene.frames)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 8), st.sampled_from([10.0, 30.0, 60.0]))
+@settings(max_examples=60, deadline=None)
+def test_a_third_of_each_loop_is_still_and_nobody_jumps(seed: int, figures: int, seconds: float) -> None:
+    choreography = Choreography(seed, figures, seconds)
+    assert choreography.still_s >= 8 / 30 * seconds
+    steps = 400
+    before = {pose.figure: pose for pose in choreography.poses(0.0)}
+    moved = 0
+    for step in range(1, steps + 1):
+        at, last_at = step / steps, (step - 1) / steps
+        now = {pose.figure: pose for pose in choreography.poses(at)}
+        if choreography.still(at) and choreography.still(last_at):
+            assert {f: (p.x, p.y) for f, p in now.items()} == {f: (p.x, p.y) for f, p in before.items()}
+        assert all(abs(now[f].x - before[f].x) < 0.08 for f in now)
+        moved += any(pose.moving for pose in now.values())
+        before = now
+    assert moved > steps / 3
+
+
+def test_boxes_hold_what_moves(scene: Scene) -> None:
+    """Between a still picture and a later one, what differs strongly lies within the boxes of both."""
+    for index in range(50, 250, 10):
+        inside = np.zeros((180, 320), bool)
+        for box in scene.true_boxes(0) + scene.true_boxes(index):
+            left, top, right, bottom = box.xyxy
+            inside[int(top) : int(bottom) + 5, int(left) : int(right) + 2] = True
+        changed = np.abs(scene.render(0).astype(int) - scene.render(index)).max(axis=2) > 30
+        assert not (changed & ~inside).any()
+        if not scene.still(index):
+            assert changed.any()
+
+
+def test_boxes_lie_within_the_picture(scene: Scene) -> None:
+    for index in range(scene.frames):
+        for box in scene.true_boxes(index):
+            left, top, right, bottom = box.xyxy
+            assert 0 <= left < right <= 320
+            assert 0 <= top < bottom <= 180
+
+
+def test_figures_leave_and_come_back(scene: Scene) -> None:
+    counts = [len(scene.true_boxes(index)) for index in range(scene.frames)]
+    assert max(counts) >= 2
+    assert min(counts) < max(counts)
+    assert counts[0] == counts[-1]
+
+
+def test_a_video_is_drawn_once_and_again_when_it_is_to_differ(tmp_path: Path, scene: Scene) -> None:
+    path = tmp_path / "demo" / "a.mp4"
+    assert write_demo_video(path, scene, seconds=2, fps=10, gop=5)
+    first = path.stat()
+    assert not write_demo_video(path, scene, seconds=2, fps=10, gop=5)
+    assert path.stat().st_mtime_ns == first.st_mtime_ns
+    assert write_demo_video(path, scene, seconds=2, fps=10, gop=10)
+    assert [file.name for file in path.parent.iterdir()] == ["a.mp4"]
+
+
+def test_a_broken_video_is_drawn_again(tmp_path: Path, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"no video")
+    assert write_demo_video(path, scene, seconds=1, fps=10, gop=5)
+    assert "drawing" in caplog.text
+
+
+def test_a_video_shows_its_scene(tmp_path: Path, scene: Scene) -> None:
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.mp4"
+    write_demo_video(path, scene, seconds=2, fps=10, gop=5)
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        frames = list(container.decode(stream))
+        assert (stream.codec_context.name, stream.width, stream.height, float(stream.average_rate)) == (
+            "h264",
+            320,
+            180,
+            10,
+        )
+    assert [index for index, frame in enumerate(frames) if frame.key_frame] == [0, 5, 10, 15]
+    for index in (0, 7, 19):
+        decoded = frames[index].to_ndarray(format="rgb24").astype(int)
+        assert np.abs(decoded - scene.render(index)).mean() < 8
+
+
+@pytest.mark.parametrize(("figures", "seconds"), [(0, 30.0), (9, 30.0), (3, 5.0)])
+def test_impossible_scenes_are_refused(figures: int, seconds: float) -> None:
+    with pytest.raises(ValueError, match="not"):
+        Scene(1, width_px=64, height_px=36, figures=figures, seconds=seconds)
