@@ -19,7 +19,7 @@ def print_summary(report: dict[str, Any], console: Console, *, data_dir: Path | 
     console.print(_lanes(report))
     if report["events"]:
         console.print()
-        console.print(_events(report, data_dir))
+        _print_events(report, console, data_dir)
     if report["books_balanced"]:
         console.print("\nEvery frame is accounted for.")
     else:
@@ -48,19 +48,16 @@ def _lanes(report: dict[str, Any]) -> Table:
     return table
 
 
-def _events(report: dict[str, Any], data_dir: Path | None) -> Table:
-    table = Table("confirmed (UTC)", "camera", "rule", "lasted", "evidence", pad_edge=False, box=None)
+def _print_events(report: dict[str, Any], console: Console, data_dir: Path | None) -> None:
+    """One line for each event and one for each piece of evidence: paths in a table would be cut."""
+    hidden = len(report["events"]) - EVENTS_SHOWN
+    if hidden > 0:
+        console.print(f"({hidden} earlier events are in the report)")
     for event in report["events"][-EVENTS_SHOWN:]:
-        pieces = [piece for piece in report["clips"] if piece["event_id"] == event["event_id"]]
-        shown = [_piece(piece, data_dir) for piece in pieces]
-        table.add_row(
-            event["confirmed_utc"][11:19],
-            Text(event["camera"]),
-            Text(event["rule"]),
-            f"{event['lasted_s']:.1f} s" if event["lasted_s"] is not None else event["state"],
-            Text("\n".join(shown)),
-        )
-    return table
+        lasted = f"{event['lasted_s']:.1f} s" if event["lasted_s"] is not None else event["state"]
+        head = f"{event['confirmed_utc'][11:19]} {event['camera']}: {event['rule']}, {lasted}"
+        pieces = [_piece(piece, data_dir) for piece in report["clips"] if piece["event_id"] == event["event_id"]]
+        console.print(Text("\n         ".join([head, *pieces])), soft_wrap=True)
 
 
 def _piece(piece: dict[str, Any], data_dir: Path | None) -> str:

@@ -96,6 +96,10 @@ class Event(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     trace_id: str = ""
 
+    @property
+    def awaits_evidence(self) -> bool:
+        return any(one.state is EvidenceState.PENDING for one in self.evidence)
+
 
 def event_id(rule_hash: str, camera: str, session: int, start_utc_ns: int) -> str:
     """The same event decided twice has the same id: 32 hex digits of SHA-256."""

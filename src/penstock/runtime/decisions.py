@@ -83,7 +83,7 @@ class DecisionPath:
         """Opens the journal and takes over what an engine before this one left; raises OSError."""
         self._journal.start()
         recovered = self._journal.recovered
-        for event in self._book.restore(recovered.open_events()):
+        for event in self._book.restore(recovered.unsettled_events()):
             self._journal_event(event)
         if self._first_life:
             self._journal.submit_nowait(self._run_started())

@@ -162,11 +162,7 @@ class EventBook:
 
     def jobs(self) -> list[ClipJob]:
         """What a recorder has to do for the events in the book."""
-        return [
-            entry.job
-            for entry in self._entries.values()
-            if entry.job is not None and any(one.state is EvidenceState.PENDING for one in entry.event.evidence)
-        ]
+        return [entry.job for entry in self._entries.values() if entry.job is not None and entry.event.awaits_evidence]
 
     def job(self, identity: str) -> ClipJob | None:
         entry = self._entries.get(identity)
@@ -180,9 +176,7 @@ class EventBook:
         return ClipEnd(identity, entry.job.end_ns)
 
     def awaits_evidence(self) -> bool:
-        return any(
-            one.state is EvidenceState.PENDING for entry in self._entries.values() for one in entry.event.evidence
-        )
+        return any(entry.event.awaits_evidence for entry in self._entries.values())
 
     def _close(self, identity: str, end_ns: int, end_utc_ns: int, state: EventState) -> Event | None:
         entry = self._entries.get(identity)
@@ -191,8 +185,7 @@ class EventBook:
         if entry.job is not None:
             entry.job = msgspec.structs.replace(entry.job, end_ns=end_ns)
         event = self._revise(entry, state=state, end_utc_ns=max(end_utc_ns, entry.event.start_utc_ns))
-        if not any(one.state is EvidenceState.PENDING for one in event.evidence):
-            del self._entries[identity]
+        self._forget_settled(event)
         return event
 
     def _job_again(self, event: Event) -> ClipJob:
@@ -215,8 +208,7 @@ class EventBook:
         return entry.event
 
     def _forget_settled(self, event: Event) -> None:
-        settled = not any(one.state is EvidenceState.PENDING for one in event.evidence)
-        if settled and event.state is not EventState.OPEN:
+        if not event.awaits_evidence and event.state is not EventState.OPEN:
             self._entries.pop(event.event_id, None)
 
 

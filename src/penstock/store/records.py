@@ -68,7 +68,7 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
     """What a new engine must know of all segments before: first record of each segment, so that old ones may go."""
 
     open_events: tuple[Event, ...] = ()
-    """latest revision of every event that is still open"""
+    """latest revision of every event that is open, or whose evidence is still to come"""
     last_events: tuple[Event, ...] = ()
     """latest event of each rule hash and camera: cooldowns count from it"""
     open_runs: tuple[RunStarted, ...] = ()

@@ -17,7 +17,7 @@ class RecoveryState:
     """The fold. Feed records in journal order; replays change nothing."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Event] = {}
+        self._unsettled: dict[str, Event] = {}
         self._last: dict[tuple[str, str], Event] = {}
         self._runs: dict[str, RunStarted] = {}
 
@@ -29,7 +29,7 @@ class RecoveryState:
         elif isinstance(record, RunEnded):
             self._runs.pop(record.run_id, None)
         else:
-            self._open = {event.event_id: event for event in record.open_events}
+            self._unsettled = {event.event_id: event for event in record.open_events}
             self._last = {(event.rule_hash, event.camera): event for event in record.last_events}
             self._runs = {run.run_id: run for run in record.open_runs}
 
@@ -37,7 +37,7 @@ class RecoveryState:
         """The state as a record. Rules that fired nothing for 7 days are forgotten: no cooldown is as long."""
         newest_ns = max((event.confirmed_utc_ns for event in self._last.values()), default=0)
         return Checkpoint(
-            open_events=self.open_events(),
+            open_events=self.unsettled_events(),
             last_events=tuple(
                 event for event in self._last.values() if newest_ns - event.confirmed_utc_ns <= _COOLDOWN_MEMORY_NS
             ),
@@ -46,7 +46,11 @@ class RecoveryState:
 
     def open_events(self) -> tuple[Event, ...]:
         """Latest revision of each event that never ended, in order of confirmation."""
-        return tuple(sorted(self._open.values(), key=lambda event: (event.confirmed_utc_ns, event.event_id)))
+        return tuple(event for event in self.unsettled_events() if event.state is EventState.OPEN)
+
+    def unsettled_events(self) -> tuple[Event, ...]:
+        """Latest revision of each event that is open, or whose evidence is still to come, by confirmation."""
+        return tuple(sorted(self._unsettled.values(), key=lambda event: (event.confirmed_utc_ns, event.event_id)))
 
     def last_event(self, rule_hash: str, camera: str) -> Event | None:
         """Latest revision of the newest event of a rule on a camera; None where it never fired."""
@@ -61,16 +65,16 @@ class RecoveryState:
         return tuple(self._runs.values())
 
     def _add_event(self, event: Event) -> None:
-        known = self._open.get(event.event_id)
+        known = self._unsettled.get(event.event_id)
         key = (event.rule_hash, event.camera)
         last = self._last.get(key)
         for other in (known, last if last is not None and last.event_id == event.event_id else None):
             if other is not None and other.revision >= event.revision:
                 return
-        if event.state is EventState.OPEN:
-            self._open[event.event_id] = event
+        if event.state is EventState.OPEN or event.awaits_evidence:
+            self._unsettled[event.event_id] = event
         else:
-            self._open.pop(event.event_id, None)
+            self._unsettled.pop(event.event_id, None)
         if last is None or event.event_id == last.event_id or event.start_utc_ns >= last.start_utc_ns:
             self._last[key] = event
 

@@ -15,6 +15,12 @@ from penstock.telemetry.log_format import FIELDS, HumanFormatter, JsonFormatter,
 from penstock.telemetry.repeats import RepeatCounter
 
 _FLUSH_S = 0.25
+_OWN = "penstock"
+
+
+def level_number(name: str) -> int:
+    """`logging`'s number of `debug`, `info`, `warning` or `error`; raises KeyError for others."""
+    return logging.getLevelNamesMapping()[name.upper()]
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
@@ -73,6 +79,7 @@ class Logging:
         self._stream = stream
         self._handler: LineHandler | None = None
         self._before: tuple[list[logging.Handler], int] = ([], logging.WARNING)
+        self._own_level = logging.NOTSET
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._flush, name="log-repeats", daemon=True)
 
@@ -87,7 +94,11 @@ class Logging:
         root = logging.getLogger()
         self._before = (root.handlers[:], root.level)
         root.handlers[:] = [handler]
-        root.setLevel(self._level.upper())
+        # Libraries speak where something is wrong; what they do otherwise concerns whoever debugs.
+        root.setLevel(logging.INFO if self._level == "debug" else max(logging.WARNING, level_number(self._level)))
+        own = logging.getLogger(_OWN)
+        self._own_level = own.level
+        own.setLevel(level_number(self._level))
         logging.captureWarnings(True)
         self._handler = handler
         self._thread.start()
@@ -105,6 +116,7 @@ class Logging:
         root = logging.getLogger()
         root.handlers[:], level = self._before
         root.setLevel(level)
+        logging.getLogger(_OWN).setLevel(self._own_level)
 
     def _flush(self) -> None:
         handler = self._handler
