@@ -1,7 +1,8 @@
 """Where each drawn figure is at any instant of a loop, by seed: they walk, pause, leave and come back.
 
-The loop has three spells of stillness (start, middle, end) in which nobody moves, so that motion starts and stops
-at known times; it ends as it begins, so that it can be repeated without a jump.
+The loop has three spells (start, middle, end) in which everybody is outside the picture, so that motion starts and
+stops at known times, also for those who compare with a background that they learnt: one who stands still is no part
+of it for a while. It ends as it begins, so that it can be repeated without a jump.
 """
 
 import bisect
@@ -67,31 +68,23 @@ class Choreography:
 
     def _path(self, chance: random.Random, figure: int) -> tuple[_Waypoint, ...]:
         depth = chance.uniform(0.55, 0.95)
-        outside = chance.choice((-0.15, 1.15))
-        home = chance.uniform(0.2, 0.8) if figure == 1 else outside
-        middle = chance.uniform(0.15, 0.85) if figure % 2 == 0 else 1.0 - outside
+        home, middle = chance.choice(((-0.15, 1.15), (1.15, -0.15)))
         (_, a_end), (b_start, b_end), (c_start, _) = self._still
         path = [_Waypoint(0.0, home, depth), _Waypoint(a_end, home, depth)]
-        path += self._errand(chance, figure, a_end, b_start, home, middle, depth)
+        path += self._errand(chance, figure, a_end, b_start, depth)
         path += [_Waypoint(b_start, middle, depth), _Waypoint(b_end, middle, depth)]
-        path += self._errand(chance, figure, b_end, c_start, middle, home, depth)
+        path += self._errand(chance, figure, b_end, c_start, depth)
         path += [_Waypoint(c_start, home, depth), _Waypoint(1.0, home, depth)]
         return tuple(path)
 
-    def _errand(
-        self, chance: random.Random, figure: int, start: float, end: float, here: float, there: float, depth: float
-    ) -> list[_Waypoint]:
-        """What a figure does between two places: a way out and back, with a pause unless it is the first figure."""
+    def _errand(self, chance: random.Random, figure: int, start: float, end: float, depth: float) -> list[_Waypoint]:
+        """What a figure does while it is in the picture: the first only walks, the others stop on their way."""
         span = end - start
-        turn = 1.12 if here + there < 1.0 else -0.12
-        first, last = start + span * chance.uniform(0.3, 0.4), start + span * chance.uniform(0.6, 0.7)
         near = min(max(depth + chance.uniform(-0.08, 0.08), 0.5), 0.97)
+        spot = chance.uniform(0.25, 0.75)
         if figure == 0:
-            spot = min(max((here + there) / 2 + chance.uniform(-0.2, 0.2), 0.1), 0.9)
-            return [_Waypoint(start + span / 2, spot if abs(spot - here) > 0.15 else 1.0 - spot, near)]
-        if chance.random() < 0.5:
-            return [_Waypoint(first, turn, near), _Waypoint(last, turn, depth)]
-        spot = chance.uniform(0.2, 0.8)
+            return [_Waypoint(start + span / 2, spot, near)]
+        first, last = start + span * chance.uniform(0.3, 0.4), start + span * chance.uniform(0.55, 0.65)
         return [_Waypoint(first, spot, near), _Waypoint(last, spot, near)]
 
     def _pose(self, figure: int, path: tuple[_Waypoint, ...], at: float) -> Pose:

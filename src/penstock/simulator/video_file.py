@@ -13,7 +13,8 @@ from penstock.simulator.scene import Scene
 
 log = logging.getLogger(__name__)
 
-_FORMAT_VERSION = 1
+_SCENE_VERSION = 2
+"""raised when the same seed comes to draw something else"""
 
 
 def write_demo_video(path: Path, scene: Scene, seconds: float, fps: int, gop: int) -> bool:
@@ -23,7 +24,7 @@ def write_demo_video(path: Path, scene: Scene, seconds: float, fps: int, gop: in
     in front. Raises OSError where the folder cannot be written.
     """
     recipe = (
-        f"penstock scene {_FORMAT_VERSION}: seed={scene.seed} size={scene.width_px}x{scene.height_px} "
+        f"penstock scene {_SCENE_VERSION}: seed={scene.seed} size={scene.width_px}x{scene.height_px} "
         f"loop={scene.seconds:g} figures={scene.figures} seconds={seconds:g} fps={fps} gop={gop}"
     )
     if _recipe_of(path) == recipe:

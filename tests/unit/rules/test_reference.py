@@ -133,9 +133,7 @@ class Reference:
     statements: list[Statement] = field(default_factory=list)
     history: list[Evaluation] = field(default_factory=list)
     lane_last: dict[str, int] = field(default_factory=dict)
-    ended: bool = False
     sees: bool = False
-    up: bool = False
     late: int = 0
     ends: list[int] = field(default_factory=list)
     """lengths of the history at which the camera ended for good"""
