@@ -26,7 +26,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
-        runtime = frozen(python, project["project"]["dependencies"])
+        extras = [name for extra in project["project"]["optional-dependencies"].values() for name in extra]
+        runtime = frozen(python, [*project["project"]["dependencies"], *extras])
         development = frozen(python, [*project["dependency-groups"]["dev"], *runtime])
     (ROOT / "requirements.lock").write_text(HEADER + "\n".join(runtime) + "\n", encoding="utf-8")
     only = [line for line in development if line not in runtime]

@@ -7,6 +7,7 @@ order in which things happen is the order in which they were registered.
 import heapq
 import os
 import selectors
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -26,6 +27,7 @@ class Reactor:
         self._clock = clock
         self._selector: selectors.BaseSelector | None = None
         self._wake_fd = -1
+        self._wake_lock = threading.Lock()
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._timer_count = 0
         self._stopping = False
@@ -70,11 +72,15 @@ class Reactor:
 
     def wake_nowait(self) -> None:
         """From any thread: lets the loop run its wake callbacks soon."""
-        try:
-            os.eventfd_write(self._wake_fd, 1)
-        except (BlockingIOError, OSError):
-            # A full counter means that a wake-up is due anyway; a closed one that nobody waits.
-            pass
+        # The lock keeps a late caller from writing into whatever got the descriptor's number after `close`.
+        with self._wake_lock:
+            if self._wake_fd < 0:
+                return
+            try:
+                os.eventfd_write(self._wake_fd, 1)
+            except BlockingIOError:
+                # A full counter: a wake-up is due anyway.
+                pass
 
     def stop_nowait(self) -> None:
         """From any thread: `run` returns after the callbacks under way."""
@@ -94,8 +100,9 @@ class Reactor:
         if self._selector is not None:
             self._selector.close()
             self._selector = None
-            os.close(self._wake_fd)
-            self._wake_fd = -1
+            with self._wake_lock:
+                os.close(self._wake_fd)
+                self._wake_fd = -1
 
     def _wait(self, wanted_ns: int | None) -> None:
         now_ns = self._clock.now_ns()
@@ -107,8 +114,8 @@ class Reactor:
         for key, _ in self._opened().select(max(0, until_ns - now_ns) / NS_PER_S):
             if key.data is None:
                 self._drain_wakeups()
-            elif key.fileobj in self._opened().get_map():
-                # Not forgotten by a callback of this very batch.
+            elif self._opened().get_map().get(key.fd) is key:
+                # Not forgotten by a callback of this very batch; its number may have passed to another by now.
                 key.data()
 
     def _drain_wakeups(self) -> None:

@@ -5,6 +5,7 @@ import re
 _DURATION_NS = {
     "ns": 1,
     "us": 10**3,
+    "µs": 10**3,
     "ms": 10**6,
     "s": 10**9,
     "m": 60 * 10**9,
@@ -22,7 +23,7 @@ _SIZE_BYTES = {
     "gib": 2**30,
     "tib": 2**40,
 }
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zµ]+)", re.IGNORECASE)
 
 
 def parse_duration_ns(text: str) -> int:
@@ -36,12 +37,14 @@ def parse_size_bytes(text: str) -> int:
 
 
 def format_duration(ns: int) -> str:
-    """A short text that people read: `1.5 s`, `250 ms`, `2 m 5 s`."""
-    if abs(ns) < 10**6:
+    """A short text that people read: `1.5 s`, `250 ms`, `2 m 5 s`; `parse_duration_ns` takes it back."""
+    if ns < 0:
+        return f"-{format_duration(-ns)}"
+    if ns < 10**6:
         return f"{ns / 10**3:g} µs"
-    if abs(ns) < 10**9:
+    if ns < 10**9:
         return f"{round(ns / 10**6, 1):g} ms"
-    if abs(ns) < 60 * 10**9:
+    if ns < 60 * 10**9:
         return f"{round(ns / 10**9, 2):g} s"
     minutes, seconds = divmod(round(ns / 10**9), 60)
     hours, minutes = divmod(minutes, 60)

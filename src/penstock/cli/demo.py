@@ -9,6 +9,7 @@ SECONDS, FPS, GOP = 30.0, 25, 50
 SCENES = (("yard", 1, 3), ("gate", 2, 4))
 """name, seed and number of figures"""
 RULE = "somebody_moves=count(motion) >= 1 for 1s"
+RULE_SETTINGS = {"cooldown": "2s"}
 
 
 def demo_cameras(data_dir: Path) -> list[str]:

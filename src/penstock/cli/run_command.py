@@ -82,17 +82,19 @@ def configuration(options: RunOptions) -> LoadedConfig:
     if not cameras and described:
         raise UsageProblem("no camera; add --camera URL_OR_FILE")
     data_dir = options.data_dir or DATA_DIR
+    rule_settings: dict[str, Any] = {}
     if not cameras:
-        from penstock.cli.demo import RULE, demo_cameras  # noqa: PLC0415 - loads FFmpeg
+        from penstock.cli.demo import RULE, RULE_SETTINGS, demo_cameras  # noqa: PLC0415 - draws with NumPy
 
         Console(stderr=True).print("No configuration: a demonstration with two drawn cameras.", highlight=False)
-        cameras, rules = demo_cameras(data_dir), [RULE]
+        cameras, rules, rule_settings = demo_cameras(data_dir), [RULE], dict(RULE_SETTINGS)
     return quick_config(
         cameras,
         options.models,
         rules,
         base=Path.cwd(),
         settings={"data_dir": str(data_dir)},
+        rule_settings=rule_settings,
         rule_check=check_rule,
     )
 

@@ -5,7 +5,7 @@ the file is redacted before it is shown.
 """
 
 import difflib
-import os
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +33,8 @@ class Excerpt:
             if shown.startswith(before) and shown.startswith(marked, len(before)):
                 width = len(marked)
             else:
-                before, width = os.path.commonprefix((shown, self.line)), len(HIDDEN)
+                same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(shown, self.line, strict=False))
+                before, width = "".join(char for char, _ in same), len(HIDDEN)
         width = min(max(width, 1), max(len(shown) - len(before), 1))
         return f"{number or '':>6} | {shown}\n{' ' * 6} | {' ' * len(before)}{'^' * width}"
 

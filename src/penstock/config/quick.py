@@ -25,14 +25,15 @@ def quick_config(
     base: Path,
     settings: dict[str, Any] | None = None,
     camera_settings: dict[str, Any] | None = None,
+    rule_settings: dict[str, Any] | None = None,
     rule_check: RuleCheck | None = None,
     files: bool = True,
 ) -> LoadedConfig:
     """Cameras (addresses or files), ONNX files and rule texts as a configuration; raises ConfigError.
 
-    Relative paths start at `base`. `settings` are keys of the top level and `camera_settings` of every camera, as a
-    file would have them. Without a model, `motion` looks at the cameras, and rules may speak of nothing else; with
-    models it is added where a rule speaks of it.
+    Relative paths start at `base`. `settings` are keys of the top level, `camera_settings` of every camera and
+    `rule_settings` of every rule, as a file would have them. Without a model, `motion` looks at the cameras, and rules
+    may speak of nothing else; with models it is added where a rule speaks of it.
     """
     camera_entries = {
         name: {"url": value, **(camera_settings or {})} for name, value in _named(cameras, "camera", stems=True)
@@ -41,7 +42,9 @@ def quick_config(
         name: {"kind": "motion"} if value == "motion" else {"path": value}
         for name, value in _named(models, "model", stems=True)
     }
-    rule_entries = {name: {"when": value} for name, value in _named(rules, "rule", stems=False)}
+    rule_entries = {
+        name: {"when": value, **(rule_settings or {})} for name, value in _named(rules, "rule", stems=False)
+    }
     problems = []
     speaks_of_motion = any(re.search(r"\bmotion\b", str(entry["when"])) for entry in rule_entries.values())
     if not models:

@@ -96,6 +96,8 @@ class ModelSpec(msgspec.Struct, frozen=True):
     """`onnx` or `motion`"""
     path: str = ""
     device: str = "cpu"
+    backend: str = "auto"
+    """`openvino`, `onnxruntime`, or `auto`: the cheaper one for the kind of network"""
     head: str = "auto"
     """`auto` recognises it from the outputs' shapes and the metadata"""
     class_names: tuple[str, ...] = ()

@@ -1,50 +1,60 @@
 """The latest value of something, written by one process and read by any, that outlives its writer.
 
-A sequence lock: odd while a value is being written. The checksum also catches a writer that was killed in the
-middle, and machines that reorder stores.
+Two places are written in turn, and a count of whole values says which of them holds the last. So a reader finds a
+value at any time, also while the next is being written, and after a writer that was killed in the middle of one. The
+checksum covers machines that reorder stores.
 """
 
 import struct
 import zlib
 
-_HEADER = struct.Struct("<QQQ")
-HEADER_BYTES = _HEADER.size
+_COUNT_BYTES = 8
+_HEADER = struct.Struct("<QQQ")  # number of the value, length, checksum
+HEADER_BYTES = _COUNT_BYTES + 2 * _HEADER.size
 _ATTEMPTS = 8
 
 
+def cell_bytes(capacity_bytes: int) -> int:
+    """Size of the region for a cell that takes values of up to `capacity_bytes`."""
+    return HEADER_BYTES + 2 * capacity_bytes
+
+
 class LatestCell:
-    """One value of up to `len(memory) - HEADER_BYTES` bytes; one writer, any number of readers."""
+    """One value of up to `(len(memory) - HEADER_BYTES) // 2` bytes; one writer, any number of readers."""
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
-        self._sequence = memory[:8].cast("Q")
-
-    @property
-    def capacity_bytes(self) -> int:
-        return len(self._memory) - HEADER_BYTES
+        self._count = memory[:_COUNT_BYTES].cast("Q")
+        self.capacity_bytes = max(0, (len(memory) - HEADER_BYTES) // 2)
 
     def write(self, value: bytes) -> None:
         """Replaces the value; raises ValueError where it does not fit."""
         if len(value) > self.capacity_bytes:
             raise ValueError(f"a value of {len(value)} bytes does not fit into {self.capacity_bytes}")
-        sequence = self._sequence[0] | 1
-        self._sequence[0] = sequence
-        _HEADER.pack_into(self._memory, 0, sequence, len(value), zlib.crc32(value))
-        self._memory[HEADER_BYTES : HEADER_BYTES + len(value)] = value
-        self._sequence[0] = sequence + 1
+        number = self._count[0] + 1
+        at = self._place(number)
+        start = at + _HEADER.size
+        _HEADER.pack_into(self._memory, at, 0, 0, 0)
+        self._memory[start : start + len(value)] = value
+        _HEADER.pack_into(self._memory, at, number, len(value), zlib.crc32(value))
+        self._count[0] = number
 
     def read(self) -> bytes | None:
-        """The last value written whole; None where there is none, or a writer died in the middle of one."""
+        """The last value written whole; None where there is none yet."""
         for _ in range(_ATTEMPTS):
-            before = self._sequence[0]
-            if before == 0:
+            number = self._count[0]
+            if number == 0:
                 return None
-            if before & 1:
+            at = self._place(number)
+            found, length, checksum = _HEADER.unpack_from(self._memory, at)
+            if found != number or length > self.capacity_bytes:
                 continue
-            _, length, checksum = _HEADER.unpack_from(self._memory, 0)
-            if length > self.capacity_bytes:
-                continue
-            value = bytes(self._memory[HEADER_BYTES : HEADER_BYTES + length])
-            if self._sequence[0] == before and zlib.crc32(value) == checksum:
+            start = at + _HEADER.size
+            value = bytes(self._memory[start : start + length])
+            if zlib.crc32(value) == checksum:
                 return value
         return None
+
+    def _place(self, number: int) -> int:
+        """Where value `number` lies: odd and even ones take turns."""
+        return _COUNT_BYTES + (number & 1) * (_HEADER.size + self.capacity_bytes)

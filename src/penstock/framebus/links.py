@@ -7,6 +7,7 @@ and asks are repeated by the next one; a view is taken back). The same class ser
 
 import array
 import errno
+import os
 import socket
 from collections.abc import Sequence
 
@@ -41,7 +42,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(datagram: bytes | memoryview) -> Message:
-    """Raises LinkClosed for another version, msgspec.ValidationError for what is no message."""
+    """Raises LinkClosed for another version, msgspec.DecodeError for what is no message."""
     if datagram[0] != WIRE_VERSION:
         raise LinkClosed(f"the peer speaks version {datagram[0]} of the wire, this process {WIRE_VERSION}")
     return _decoder.decode(memoryview(datagram)[1:])
@@ -95,6 +96,8 @@ class Link:
                 errno.ECONNRESET,
                 errno.EBADF,
                 errno.ENOBUFS,
+                # More descriptors on their way than this user may have open: room comes when they are received.
+                errno.ETOOMANYREFS,
             ):
                 raise
             self._refused += 1
@@ -103,11 +106,16 @@ class Link:
         return True
 
     def receive_nowait(self) -> tuple[Message, list[int]] | None:
-        """The next message with its descriptors; None when there is none now; raises LinkClosed."""
+        """The next message with its descriptors; None when there is none now.
+
+        Raises LinkClosed once everything that a gone peer sent has been taken, and for what is no message.
+        """
         try:
-            size, ancillary, _, _ = self._socket.recvmsg_into(
-                [self._buffer], socket.CMSG_SPACE(_MAX_FDS * 4), socket.MSG_CMSG_CLOEXEC
-            )
+            try:
+                size, ancillary, _, _ = self._receive()
+            except ConnectionResetError:
+                # A peer that left messages of ours unread; the kernel says so once, before its last words.
+                size, ancillary, _, _ = self._receive()
         except BlockingIOError:
             return None
         except OSError as error:
@@ -119,7 +127,17 @@ class Link:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         self._received += 1
-        return decode(memoryview(self._buffer)[:size]), fds.tolist()
+        try:
+            return decode(memoryview(self._buffer)[:size]), fds.tolist()
+        except (LinkClosed, msgspec.DecodeError) as error:
+            for fd in fds:
+                os.close(fd)
+            raise LinkClosed(f"link to {self.peer}: {error}") from error
+
+    def _receive(self) -> tuple[int, list[tuple[int, int, bytes]], int, object]:
+        return self._socket.recvmsg_into(
+            [self._buffer], socket.CMSG_SPACE(_MAX_FDS * array.array("i").itemsize), socket.MSG_CMSG_CLOEXEC
+        )
 
     def close(self) -> None:
         self.closed = True

@@ -23,7 +23,8 @@ _MAGIC = 0x50454E52494E4701
 _HEAD_WORD, _TAIL_WORD, _CONFIG_WORD = 8, 9, 10
 _HEADER_BYTES = 4096
 _CONFIG_SLOTS = 16
-_CONFIG_BYTES = 4096
+# Extradata with user data (x265 writes its options there) reaches some kilobytes.
+_CONFIG_BYTES = 16384
 _CONFIG_HEAD = struct.Struct("<QQ")  # number, length
 _ENTRY = struct.Struct("<QQIIqQIIIIqqqqqq")
 _ENTRY_BYTES = 128
@@ -51,7 +52,7 @@ class RingStatistics(msgspec.Struct, frozen=True):
     written: int
     evicted: int
     refused: int
-    """too large for the ring, or waiting for a keyframe after an overflow"""
+    """too large for the ring, as packet or by its configuration, or waiting for a keyframe after such a one"""
 
 
 def ring_bytes(data_bytes: int, entries: int) -> int:
@@ -91,8 +92,12 @@ class _Layout:
         if found != number or length > _CONFIG_BYTES - _CONFIG_HEAD.size:
             return None
         start = at + _CONFIG_HEAD.size
+        value = bytes(self.memory[start : start + length])
+        if _CONFIG_HEAD.unpack_from(self.memory, at)[0] != number:
+            # Its place has passed to a newer one while it was copied.
+            return None
         try:
-            return _config_decoder.decode(self.memory[start : start + length])
+            return _config_decoder.decode(value)
         except msgspec.MsgspecError:
             return None
 
@@ -142,12 +147,14 @@ class RingWriter:
         offset = self._next_offset
         if offset % layout.data_bytes + size > layout.data_bytes:
             offset += layout.data_bytes - offset % layout.data_bytes
-        if not self._make_room(packet, offset + size, size):
+        config = msgspec.msgpack.encode(_Config(packet.id.stream, packet.info_id, info)) if new_stream else b""
+        describable = len(config) <= _CONFIG_BYTES - _CONFIG_HEAD.size
+        if not describable or not self._make_room(packet, offset + size, size):
             self._refused += 1
             self._await_keyframe = True
             return None
         if new_stream:
-            self._write_config(packet, info)
+            self._write_config(config)
             self._config_key = key
         at = offset % layout.data_bytes
         layout.data[at : at + size] = packet.data
@@ -214,11 +221,8 @@ class RingWriter:
         self._tail = tail
         self._layout.words[_TAIL_WORD] = tail
 
-    def _write_config(self, packet: EncodedPacket, info: StreamInfo) -> None:
+    def _write_config(self, value: bytes) -> None:
         number = self._config + 1
-        value = msgspec.msgpack.encode(_Config(packet.id.stream, packet.info_id, info))
-        if len(value) > _CONFIG_BYTES - _CONFIG_HEAD.size:
-            raise ValueError(f"the codec configuration of {packet.id.stream.camera} is {len(value)} bytes: too large")
         at = self._layout.config_at(number)
         _CONFIG_HEAD.pack_into(self._layout.memory, at, 0, 0)
         start = at + _CONFIG_HEAD.size
@@ -228,13 +232,15 @@ class RingWriter:
         self._layout.words[_CONFIG_WORD] = number
 
     def statistics(self) -> RingStatistics:
-        if not self._gops:
+        """May be called from another thread than the writer's: numbers are then a packet or two apart."""
+        try:
+            _, offset, capture_ns, _ = self._gops[0]
+        except IndexError:
             return RingStatistics(0, 0, 0, self._head, self._evicted, self._refused)
-        _, offset, capture_ns, _ = self._gops[0]
         return RingStatistics(
             packets=self._head - self._tail,
-            held_bytes=self._next_offset - offset,
-            held_ns=self._newest_capture_ns - capture_ns,
+            held_bytes=max(0, self._next_offset - offset),
+            held_ns=max(0, self._newest_capture_ns - capture_ns),
             written=self._head,
             evicted=self._evicted,
             refused=self._refused,
@@ -287,7 +293,7 @@ class RingReader:
         config = layout.read_config(fields[6])
         tail = layout.words[_TAIL_WORD]
         if index < tail or fields[0] != index or config is None or zlib.crc32(data) != fields[3]:
-            raise Lapped(index, max(tail, index + 1))
+            raise Lapped(index, self._keyframe_from(max(tail, index + 1)))
         flags = fields[7]
         return EncodedPacket(
             id=FrameId(
@@ -318,6 +324,13 @@ class RingReader:
         raise LookupError(
             f"the configuration of session {packet.id.stream.session} of {packet.id.stream.camera} has left the ring"
         )
+
+    def _keyframe_from(self, index: int) -> int:
+        """The first keyframe at `index` or later; the next packet to come where there is none yet."""
+        head = self._layout.words[_HEAD_WORD]
+        while index < head and not self._entry(index)[7] & _KEYFRAME:
+            index += 1
+        return index
 
     def _entry(self, index: int) -> tuple[int, ...]:
         return _ENTRY.unpack_from(self._layout.memory, self._layout.entry_at(index))

@@ -1,9 +1,10 @@
 """Frame slots leased from a pool: one allocator writes pixels, one holder gives them back, readers check.
 
 Each slot has two words. `leased` is written only by the allocator (ingest) and counts the leases of the slot;
-`returned` is written only by the holder (the engine) and names the last lease given back. The slot is free when both
-are equal: no lock, no atomics, and a dead process on either side costs its leases and nothing more, because its
-successor can tell from the two words, and from what the other side still holds, which slots are free.
+`returned` names the last lease given back. It is written by the holder (the engine), and by the allocator only for
+leases that no living holder has: never handed on, or a dead holder's. The slot is free when both are equal: no lock,
+no atomics, and a dead process on either side costs its leases and nothing more, because its successor can tell from
+the two words, and from what the other side still holds, which slots are free.
 """
 
 import struct

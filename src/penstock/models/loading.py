@@ -1,11 +1,13 @@
 """Makes a model from its specification: reads the file, recognises its head, compiles it for the streams."""
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 
 from penstock.contracts.specs import ModelSpec
 from penstock.contracts.work import ModelDescription
 from penstock.models.backends.backend import Backend
+from penstock.models.backends.model_file import check_readable, is_statically_quantised
 from penstock.models.class_names import class_ids, names_for
 from penstock.models.detector import Detector, Selection
 from penstock.models.errors import ModelError, load_error
@@ -13,6 +15,7 @@ from penstock.models.heads.catalogue import choose_head
 from penstock.models.model import Model
 from penstock.models.motion import MotionModel
 
+BACKENDS = ("auto", "openvino", "onnxruntime")
 _KINDS = ("onnx", "motion")
 _OPTIONS = ("logits",)
 
@@ -35,14 +38,11 @@ def load_model(spec: ModelSpec, streams: int) -> Model:
 
 
 def _load_detector(spec: ModelSpec, streams: int) -> Detector:
-    # Here and not above: a process that runs no network does without the runtime's 30 MB and 0.1 s.
-    from penstock.models.backends.openvino import OpenVinoBackend  # noqa: PLC0415
-
-    backend: Backend = OpenVinoBackend()
-    if spec.device not in backend.devices:
-        raise load_error(f"device {spec.device!r} is not available", f"Known devices: {', '.join(backend.devices)}")
     if not spec.path:
         raise load_error("no path is given", "Set `path` to an .onnx file")
+    backend = choose_backend(spec)
+    if spec.device not in backend.devices:
+        raise load_error(f"device {spec.device!r} is not available", f"Known devices: {', '.join(backend.devices)}")
     unknown = sorted(set(spec.options) - set(_OPTIONS))
     if unknown:
         raise load_error(f"there is no option {unknown[0]!r}", f"Known options: {', '.join(_OPTIONS)}")
@@ -65,6 +65,41 @@ def _load_detector(spec: ModelSpec, streams: int) -> Detector:
     network = file.compile(head.normalisation, streams)
     selection = Selection(class_names, wanted, spec.confidence, spec.iou, spec.max_detections)
     return Detector(description, network, head.decoder, selection)
+
+
+def choose_backend(spec: ModelSpec) -> Backend:
+    """The runtime that `spec` names; `auto` takes the one that is measured to be cheaper for the kind of network.
+
+    OpenVINO runs networks with fixed quantisation 2.4 times as fast as ONNX Runtime, which runs all others in less
+    time and memory; where ONNX Runtime is not installed, OpenVINO runs them all.
+    """
+    # Imported here: a process that runs no network does without a runtime's 30 MB and 0.1 s.
+    match spec.backend:
+        case "openvino":
+            return _openvino()
+        case "onnxruntime":
+            if find_spec("onnxruntime") is None:
+                raise load_error("ONNX Runtime is not installed", "Install it with: pip install penstock[onnxruntime]")
+            return _onnxruntime()
+        case "auto":
+            check_readable(Path(spec.path))
+            if find_spec("onnxruntime") is None or is_statically_quantised(Path(spec.path)):
+                return _openvino()
+            return _onnxruntime()
+        case other:
+            raise load_error(f"there is no backend {other!r}", f"Known backends: {', '.join(BACKENDS)}")
+
+
+def _openvino() -> Backend:
+    from penstock.models.backends.openvino import OpenVinoBackend  # noqa: PLC0415
+
+    return OpenVinoBackend()
+
+
+def _onnxruntime() -> Backend:
+    from penstock.models.backends.onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415
+
+    return OnnxRuntimeBackend()
 
 
 def _sha256_of(path: Path) -> str:

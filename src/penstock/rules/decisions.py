@@ -74,7 +74,10 @@ class OpenEvent(msgspec.Struct, frozen=True):
     start_error_ns: int
     confirmed_ns: int
     last_held_ns: int
+    """last instant at which its condition is known to have held"""
     clock: ClockReading | None
+    unknown_since_ns: int | None = None
+    """since when nothing was seen, from which the unknown limit counts; None means since `last_held_ns`"""
 
 
 class CoolingRule(msgspec.Struct, frozen=True):

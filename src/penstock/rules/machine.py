@@ -124,14 +124,19 @@ class RuleMachine:
             self._close(self.last_held_ns, self.last_held_ns, cause, moves)
         return tuple(moves)
 
-    def restore_open(self, start_ns: int, confirmed_ns: int, last_held_ns: int) -> None:
-        """Takes up an event that was open when the memory of this machine was lost: unknown since it last held."""
+    def restore_open(
+        self, start_ns: int, confirmed_ns: int, last_held_ns: int, unknown_since_ns: int | None = None
+    ) -> None:
+        """Takes up an event that was open when the memory of this machine was lost.
+
+        Its condition is unknown since `unknown_since_ns`, or since it last held.
+        """
         self.state = RuleState.CONFIRMED
         self.start_ns = start_ns
         self.confirmed_ns = confirmed_ns
         self.last_held_ns = last_held_ns
-        self.unknown_since_ns = last_held_ns
-        self._accounted_ns = last_held_ns
+        self.unknown_since_ns = last_held_ns if unknown_since_ns is None else unknown_since_ns
+        self._accounted_ns = self.unknown_since_ns
 
     def restore_cooldown(self, until_ns: int) -> None:
         """Takes up a cooldown."""

@@ -97,7 +97,7 @@ class RunningRule:
             self._decide(moves, moves[0].at_ns, None, decisions)
 
     def restore_open(self, event: OpenEvent) -> None:
-        self.machine.restore_open(event.start_ns, event.confirmed_ns, event.last_held_ns)
+        self.machine.restore_open(event.start_ns, event.confirmed_ns, event.last_held_ns, event.unknown_since_ns)
         self._session = event.session
         self._start_error_ns = event.start_error_ns
         self._clock = event.clock
@@ -117,6 +117,7 @@ class RunningRule:
             confirmed_ns=machine.confirmed_ns,
             last_held_ns=machine.last_held_ns,
             clock=self._clock,
+            unknown_since_ns=machine.last_held_ns if machine.unknown_since_ns is None else machine.unknown_since_ns,
         )
 
     def cooling(self) -> CoolingRule | None:

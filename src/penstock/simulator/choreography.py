@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _STILL = ((0.0, 0.13), (0.44, 0.62), (0.93, 1.0))
 _JITTER = 0.01
+_SIDES = ((-0.15, 1.15), (1.15, -0.15))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Choreography:
             (start + (chance.uniform(0, _JITTER) if start else 0), end - (chance.uniform(0, _JITTER) if end < 1 else 0))
             for start, end in _STILL
         )
-        self._paths = tuple(self._path(chance, figure) for figure in range(figures))
+        self._paths = tuple(self._path(seed, chance, figure) for figure in range(figures))
 
     def still(self, at: float) -> bool:
         """Whether nobody moves at `at`, a fraction of the loop."""
@@ -66,26 +67,28 @@ class Choreography:
         found = [self._pose(figure, path, at % 1.0) for figure, path in enumerate(self._paths)]
         return sorted(found, key=lambda pose: pose.y)
 
-    def _path(self, chance: random.Random, figure: int) -> tuple[_Waypoint, ...]:
+    def _path(self, seed: int, chance: random.Random, figure: int) -> tuple[_Waypoint, ...]:
         depth = chance.uniform(0.55, 0.95)
-        home, middle = chance.choice(((-0.15, 1.15), (1.15, -0.15)))
+        home, middle = _SIDES[(seed + figure) % 2]
         (_, a_end), (b_start, b_end), (c_start, _) = self._still
         path = [_Waypoint(0.0, home, depth), _Waypoint(a_end, home, depth)]
-        path += self._errand(chance, figure, a_end, b_start, depth)
+        path += self._errand(chance, figure, a_end, b_start, home, depth)
         path += [_Waypoint(b_start, middle, depth), _Waypoint(b_end, middle, depth)]
-        path += self._errand(chance, figure, b_end, c_start, depth)
+        path += self._errand(chance, figure, b_end, c_start, middle, depth)
         path += [_Waypoint(c_start, home, depth), _Waypoint(1.0, home, depth)]
         return tuple(path)
 
-    def _errand(self, chance: random.Random, figure: int, start: float, end: float, depth: float) -> list[_Waypoint]:
-        """What a figure does while it is in the picture: the first only walks, the others stop on their way."""
+    def _errand(
+        self, chance: random.Random, figure: int, start: float, end: float, here: float, depth: float
+    ) -> list[_Waypoint]:
+        """How a figure crosses the picture: the first sets off at once and only walks, others stop on their way."""
         span = end - start
         near = min(max(depth + chance.uniform(-0.08, 0.08), 0.5), 0.97)
         spot = chance.uniform(0.25, 0.75)
         if figure == 0:
             return [_Waypoint(start + span / 2, spot, near)]
-        first, last = start + span * chance.uniform(0.3, 0.4), start + span * chance.uniform(0.55, 0.65)
-        return [_Waypoint(first, spot, near), _Waypoint(last, spot, near)]
+        off, first, last = (start + span * chance.uniform(low, low + 0.1) for low in (0.0, 0.3, 0.55))
+        return [_Waypoint(off, here, depth), _Waypoint(first, spot, near), _Waypoint(last, spot, near)]
 
     def _pose(self, figure: int, path: tuple[_Waypoint, ...], at: float) -> Pose:
         after = min(max(bisect.bisect_right(path, at, key=lambda point: point.at), 1), len(path) - 1)

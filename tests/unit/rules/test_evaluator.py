@@ -23,7 +23,7 @@ from penstock.rules.inputs import (
     StillInput,
     TickInput,
 )
-from penstock.rules.machine import EndCause, RuleState
+from penstock.rules.machine import RuleState
 from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
 from penstock.signals.logic import Truth
 
@@ -411,7 +411,7 @@ def test_open_events_and_cooldowns_outlive_the_evaluator() -> None:
     state = first.snapshot()
     r1, r2 = (rule.rule_hash for rule in first.compiled())
     assert state == RulesState(
-        open_events=(OpenEvent("r1", r1, "front", 1, 0, 3 * MS, 1000 * MS, 1000 * MS, None),),
+        open_events=(OpenEvent("r1", r1, "front", 1, 0, 3 * MS, 1000 * MS, 1000 * MS, None, 1000 * MS),),
         cooling=(CoolingRule("r2", r2, "front", 1500 * MS),),
     )
     second = configured("count(person) >= 1 for 1s", "count(car) >= 1")
@@ -433,6 +433,17 @@ def test_a_restored_event_that_nothing_goes_on_with_ends_by_a_tick() -> None:
     second.take(RestoreInput(first.snapshot()))
     assert second.take(tick(11_500)) == []
     assert [told(decision) for decision in second.take(tick(11_501))] == ["ended 1000 1000 unknown_limit"]
+
+
+def test_a_restored_event_is_given_its_limit_from_when_sight_was_lost() -> None:
+    """Who only knows when the event was confirmed says since when nothing was seen: at the latest, since the crash."""
+    evaluator = configured("count(person) >= 1")
+    rule_hash = evaluator.compiled()[0].rule_hash
+    event = OpenEvent("r1", rule_hash, "front", 1, 0, 0, 0, 0, None, unknown_since_ns=60 * S)
+    evaluator.restore(RulesState(open_events=(event,)))
+    assert evaluator.snapshot().open_events == (event,)
+    assert evaluator.take(seen(69_000, "person")) == []
+    assert [told(decision) for decision in evaluator.take(seen(69_200))] == ["ended 0 69200 false"]
 
 
 def test_restored_events_of_rules_and_cameras_that_are_gone_end_where_they_last_held() -> None:

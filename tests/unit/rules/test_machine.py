@@ -155,6 +155,13 @@ def test_a_restored_event_ends_when_the_limit_passed_meanwhile() -> None:
     )
 
 
+def test_a_restored_event_may_have_been_seen_after_it_last_was_known_to_hold() -> None:
+    machine = RuleMachine(COOL, LIMIT)
+    machine.restore_open(start_ns=10, confirmed_ns=20, last_held_ns=20, unknown_since_ns=500)
+    assert machine.pass_time(600) == ()
+    assert machine.step(600, U, U) == (ended(600, 10, 20, EndCause.UNKNOWN_LIMIT), cooled(600))
+
+
 def test_a_restored_cooldown_lasts_to_its_end() -> None:
     machine = RuleMachine(COOL, LIMIT)
     machine.restore_cooldown(200)

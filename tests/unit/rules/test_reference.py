@@ -37,17 +37,18 @@ SETTLE = 4
 VOCABULARY = Vocabulary(
     lanes=(
         LaneVocabulary("front/a", ("person",), budget_ns=SETTLE),
-        LaneVocabulary("front/b", ("car",), budget_ns=0),
+        LaneVocabulary("front/b", ("person", "car"), budget_ns=0),
     )
 )
-LANES = {"person": "front/a", "car": "front/b"}
+CLASSES = ("person", "car")
+LANES = {"person": ("front/a", "front/b"), "car": ("front/b",)}
 
 # ---- logs ----
 
 
-def result(lane: str, at: int, count: int, validity: int, session: int = 1) -> ResultInput:
+def result(lane: str, at: int, persons: int, cars: int, validity: int) -> ResultInput:
     frame = FrameRef(
-        FrameId(StreamKey("h", "b", "r", "front", Role.DETECT, session), at),
+        FrameId(StreamKey("h", "b", "r", "front", Role.DETECT, 1), at),
         at,
         CaptureTime(at, TimeBasis.ARRIVAL, 0),
         at,
@@ -55,11 +56,12 @@ def result(lane: str, at: int, count: int, validity: int, session: int = 1) -> R
         8,
         8,
     )
+    ids = [0] * persons + [1] * cars
     boxes = Detections(
-        xyxy=array.array("f", [0, 0, 1, 1] * count).tobytes(),
-        confidence=array.array("f", [1] * count).tobytes(),
-        class_id=array.array("i", [0] * count).tobytes(),
-        class_names=("person" if lane == "front/a" else "car",),
+        xyxy=array.array("f", [0, 0, 1, 1] * len(ids)).tobytes(),
+        confidence=array.array("f", [1] * len(ids)).tobytes(),
+        class_id=array.array("i", ids).tobytes(),
+        class_names=CLASSES,
     )
     return ResultInput("front", lane, Result("m", "", frame, boxes), validity)
 
@@ -75,7 +77,8 @@ def logs(draw: st.DrawFn) -> list[RuleInput]:
         match draw(st.sampled_from(["result"] * 6 + ["still", "tick", "state"])):
             case "result":
                 at = now - draw(st.sampled_from([0, 0, 0, 1, 3]))
-                log.append(result(lane, at, draw(st.integers(0, 2)), draw(st.integers(0, 8))))
+                counts = draw(st.sampled_from([(0, 0), (1, 0), (1, 1), (2, 1), (0, 2)]))
+                log.append(result(lane, at, *counts, draw(st.sampled_from([0, 1, 3, 5, 8, 8, 8]))))
             case "still":
                 log.append(StillInput("front", lane, now, now + draw(st.integers(0, 8))))
             case "tick":
@@ -92,8 +95,9 @@ leaves: st.SearchStrategy[Condition] = st.builds(
     st.sampled_from([">=", "==", "<"]),
     st.integers(0, 2),
 )
+windows = st.builds(For, leaves, st.integers(1, 6))
 conditions: st.SearchStrategy[Condition] = st.recursive(
-    leaves,
+    leaves | windows,
     lambda inner: st.one_of(
         st.builds(For, inner, st.integers(1, 8)),
         st.builds(Not, inner),
@@ -113,13 +117,13 @@ class Statement:
     lane: str
     at: int
     until: int
-    count: int
+    counts: dict[str, int]
     gone: bool = False
 
 
 @dataclass
 class Evaluation:
-    """One instant: an evaluation with the count of each lane, or (counts is None) only time that passed."""
+    """One instant: an evaluation with the count of each class, or (counts is None) only time that passed."""
 
     at: int
     counts: dict[str, int | None] | None
@@ -149,8 +153,9 @@ class Reference:
                     if given.lane in self.lanes():
                         self.run_out(at)
                     assert given.result.detections is not None
-                    count = len(given.result.detections)
-                    self.statements.append(Statement(given.lane, at, at + given.validity_ns, count))
+                    names = [box.class_name for box in given.result.detections.detections()]
+                    counts = {name: names.count(name) for name in CLASSES}
+                    self.statements.append(Statement(given.lane, at, at + given.validity_ns, counts))
                     self.lane_last[given.lane] = at
                     self.sees = True
                     if given.lane in self.lanes():
@@ -188,7 +193,7 @@ class Reference:
         return after[len(before) :]
 
     def lanes(self) -> set[str]:
-        return {lane for name, lane in LANES.items() if f"({name})" in text_of(self.condition)}
+        return {lane for name in CLASSES for lane in LANES[name] if f"({name})" in text_of(self.condition)}
 
     def evaluations(self) -> list[Evaluation]:
         return [entry for entry in self.history if entry.counts is not None]
@@ -197,9 +202,13 @@ class Reference:
         own = [statement for statement in self.statements if statement.lane == lane]
         return own[-1] if own and not own[-1].gone else None
 
-    def count_at(self, lane: str, at: int) -> int | None:
-        own = [statement for statement in self.statements if statement.lane == lane and statement.at <= at]
-        return own[-1].count if own and at <= own[-1].until else None
+    def count_at(self, name: str, at: int) -> int | None:
+        counts = []
+        for lane in LANES[name]:
+            own = [statement for statement in self.statements if statement.lane == lane and statement.at <= at]
+            if own and at <= own[-1].until:
+                counts.append(own[-1].counts[name])
+        return max(counts, default=None)
 
     def run_out(self, before: int) -> None:
         """Evaluates at each first instant of staleness before `before`, one nanosecond after another."""
@@ -212,7 +221,7 @@ class Reference:
 
     def evaluate(self, at: int) -> None:
         at = max([at, *(entry.at for entry in self.evaluations())])
-        self.history.append(Evaluation(at, {lane: self.count_at(lane, at) for lane in LANES.values()}))
+        self.history.append(Evaluation(at, {name: self.count_at(name, at) for name in CLASSES}))
 
     def truth(self, condition: Condition, index: int, windows: bool, past: list[Evaluation]) -> int:
         """Of `condition` at evaluation `index`, from the whole past; without windows, a `for` is its operand."""
@@ -220,7 +229,7 @@ class Reference:
             case Comparison(Count(classes), sign, Number(number)):
                 counts = past[index].counts
                 assert counts is not None
-                count = counts[LANES[classes[0].text]]
+                count = counts[classes[0].text]
                 if count is None:
                     return UNKNOWN
                 return TRUE if {">=": count >= number, "==": count == number, "<": count < number}[sign] else FALSE
@@ -272,7 +281,7 @@ class Reference:
                 if whole == FALSE:
                     told.append(("ended", str(opened), str(entry.at), "false"))
                     opened, unknown_from, free_from, run = None, None, entry.at + self.cooldown, []
-                elif whole == TRUE or inner == TRUE:
+                elif TRUE in (whole, inner):
                     held, unknown_from = entry.at, None
                 else:
                     unknown_from = entry.at if unknown_from is None else unknown_from
@@ -318,9 +327,9 @@ def test_every_decision_is_that_of_the_reference(
     evaluator = evaluator_of(condition, cooldown, limit)
     reference = Reference(parse(text_of(condition)), cooldown, limit)
     total = 0
-    for given in log:
-        expected = reference.take(given)
-        assert told(evaluator.take(given)) == expected, given
+    for entry in log:
+        expected = reference.take(entry)
+        assert told(evaluator.take(entry)) == expected, entry
         total += len(expected)
     assert evaluator.statistics().late == reference.late
     event(f"decisions: {min(total, 5)}")
@@ -335,8 +344,8 @@ def test_the_log_read_back_gives_the_same_bytes(
     written = msgspec.msgpack.encode(full)
     again = msgspec.msgpack.decode(written, type=list[RuleInput])
     first, second = RuleEvaluator(), RuleEvaluator()
-    assert [msgspec.msgpack.encode(first.take(given)) for given in full] == [
-        msgspec.msgpack.encode(second.take(given)) for given in again
+    assert [msgspec.msgpack.encode(first.take(entry)) for entry in full] == [
+        msgspec.msgpack.encode(second.take(entry)) for entry in again
     ]
     assert msgspec.msgpack.encode(first.snapshot()) == msgspec.msgpack.encode(second.snapshot())
     assert first.explain("r", "front") == second.explain("r", "front")
@@ -358,13 +367,13 @@ def test_ticks_change_when_something_is_decided_but_never_what(
     at = 0
     for step, count, validity, earlier in steps:
         at += step
-        given = result("front/a" if count else "front/b", at, count, validity)
-        quiet.append(given)
-        ticking += [TickInput("front", at + SETTLE + earlier - 3), TickInput("front", at + SETTLE + earlier), given]
+        shown = result("front/a" if step % 3 else "front/b", at, count, 1, validity)
+        quiet.append(shown)
+        ticking += [TickInput("front", at + SETTLE + earlier - 3), TickInput("front", at + SETTLE + earlier), shown]
     last = TickInput("front", at + 1000)
     without, with_ticks = (evaluator_of(condition, cooldown, limit) for _ in range(2))
-    assert told([d for given in [*quiet, last] for d in without.take(given)]) == told(
-        [d for given in [*ticking, last] for d in with_ticks.take(given)]
+    assert told([d for entry in [*quiet, last] for d in without.take(entry)]) == told(
+        [d for entry in [*ticking, last] for d in with_ticks.take(entry)]
     )
 
 
@@ -372,8 +381,8 @@ def test_ticks_change_when_something_is_decided_but_never_what(
 @given(conditions, logs(), st.integers(0, 10))
 def test_a_snapshot_is_taken_up_whole(condition: Condition, log: list[RuleInput], cooldown: int) -> None:
     first = evaluator_of(condition, cooldown, 10)
-    for given in log:
-        first.take(given)
+    for entry in log:
+        first.take(entry)
     kept = msgspec.msgpack.decode(msgspec.msgpack.encode(first.snapshot()), type=type(first.snapshot()))
     second = evaluator_of(condition, cooldown, 10)
     assert second.take(RestoreInput(kept)) == []

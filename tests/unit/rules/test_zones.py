@@ -93,9 +93,7 @@ def test_triangles_against_signed_areas(corners: list[tuple[float, float]], x: f
         (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
         for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True)
     ]
-    flat = all(abs(side) < 1e-12 for side in sides)
-    if flat:  # three corners and the point on one line: inside where it lies between them
-        expected = min(corners) <= (x, y) <= max(corners)
-    else:
-        expected = min(sides) >= 0 or max(sides) <= 0
+    # Three corners and the point on one line: inside where it lies between them.
+    flat = all(side == 0 for side in sides)
+    expected = min(corners) <= (x, y) <= max(corners) if flat else min(sides) >= 0 or max(sides) <= 0
     assert Zone(ZoneSpec("triangle", tuple(corners))).holds(x, y) is expected

@@ -102,7 +102,7 @@ def test_history_stays_bounded() -> None:
     st.integers(0, 60),
 )
 def test_the_kept_past_equals_the_whole_past(steps: list[tuple[int, int, int]], history: int) -> None:
-    """Against brute force: every instant within `history_ns` of the newest statement is answered as if all were kept."""
+    """Against brute force: instants within `history_ns` of the newest statement are answered as if all were kept."""
     board = Blackboard("front", history)
     captures: list[int] = []
     untils: list[int] = []

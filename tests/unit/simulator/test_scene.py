@@ -58,8 +58,7 @@ def test_boxes_hold_what_moves(scene: Scene) -> None:
             inside[int(top) : int(bottom) + 5, int(left) : int(right) + 2] = True
         changed = np.abs(scene.render(0).astype(int) - scene.render(index)).max(axis=2) > 30
         assert not (changed & ~inside).any()
-        if not scene.still(index):
-            assert changed.any()
+        assert changed.any() or all(box.xyxy[2] - box.xyxy[0] < 4 for box in scene.true_boxes(index))
 
 
 def test_boxes_lie_within_the_picture(scene: Scene) -> None:
@@ -72,9 +71,10 @@ def test_boxes_lie_within_the_picture(scene: Scene) -> None:
 
 def test_figures_leave_and_come_back(scene: Scene) -> None:
     counts = [len(scene.true_boxes(index)) for index in range(scene.frames)]
-    assert max(counts) >= 2
-    assert min(counts) < max(counts)
-    assert counts[0] == counts[-1]
+    assert max(counts) == 3
+    assert [count for count, before in zip(counts, [-1, *counts], strict=False) if (count == 0) != (before == 0)] == (
+        [0, 1, 0, 1, 0]
+    )
 
 
 def test_a_video_is_drawn_once_and_again_when_it_is_to_differ(tmp_path: Path, scene: Scene) -> None:

@@ -33,11 +33,10 @@ from penstock.models.backends.backend import (
     TensorInfo,
     settle_picture,
 )
+from penstock.models.backends.model_file import NOT_ONNX, NOT_RUNNABLE, check_readable
 from penstock.models.errors import load_error
 
 _DEVICE = "CPU"
-_NOT_ONNX = "Give an .onnx file; one that was cut short must be downloaded or exported again"
-_NOT_RUNNABLE = "Export it with standard ONNX operators (opset 11 to 17 is a safe choice)"
 
 
 class OpenVinoBackend:
@@ -47,17 +46,7 @@ class OpenVinoBackend:
     devices = ("cpu",)
 
     def read(self, path: Path) -> NetworkFile:
-        if not path.exists():
-            raise load_error(f"{path}: no such file", "Check the model's path")
-        if path.is_dir():
-            raise load_error(f"{path}: is a folder, not a model file", _NOT_ONNX)
-        try:
-            with path.open("rb") as file:
-                empty = not file.read(1)
-        except OSError as error:
-            raise load_error(f"{path}: cannot be read ({error.strerror})", "Check the file's permissions") from None
-        if empty:
-            raise load_error(f"{path}: the file is empty", _NOT_ONNX)
+        check_readable(path)
         return _OpenVinoFile(path, _read_model(path))
 
 
@@ -87,7 +76,7 @@ class _OpenVinoFile:
             )
             return _OpenVinoNetwork(compiled, self.picture, [info.name for info in self.outputs], streams)
         except Exception as error:
-            raise load_error(f"{self._path}: OpenVINO cannot compile it ({_gist(error)})", _NOT_RUNNABLE) from error
+            raise load_error(f"{self._path}: OpenVINO cannot compile it ({_gist(error)})", NOT_RUNNABLE) from error
 
     def _settle(self) -> None:
         picture = self.picture
@@ -148,11 +137,11 @@ def _read_model(path: Path) -> openvino.Model:
     try:
         loaded = frontend.load(str(path))
     except Exception as error:
-        raise load_error(f"{path}: is no ONNX file, or a damaged one ({_gist(error)})", _NOT_ONNX) from error
+        raise load_error(f"{path}: is no ONNX file, or a damaged one ({_gist(error)})", NOT_ONNX) from error
     try:
         return frontend.convert(loaded)
     except Exception as error:
-        raise load_error(f"{path}: OpenVINO cannot run it ({_gist(error)})", _NOT_RUNNABLE) from error
+        raise load_error(f"{path}: OpenVINO cannot run it ({_gist(error)})", NOT_RUNNABLE) from error
 
 
 def _metadata_of(model: openvino.Model) -> dict[str, str]:
