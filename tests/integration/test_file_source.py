@@ -3,6 +3,7 @@
 import json
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,6 +12,9 @@ from penstock.contracts.packets import EncodedPacket
 from penstock.contracts.sources import Source, SourceError, SourceFault
 from penstock.contracts.specs import SourceMode, StreamSpec
 from penstock.contracts.times import TimeBasis
+from penstock.framebus.counters import CounterBlock
+from penstock.ingest.books import WORDS, UnitBooks
+from penstock.ingest.decoder import Decoder
 from penstock.sources.live_file import LiveFileSession
 from penstock.sources.opening import open_source
 from penstock.sources.probe import wait_probe
@@ -86,12 +90,32 @@ def test_live_paces_and_loops_with_continuing_times(shared_data: Path, name: str
     assert [packet.data for packet in packets[:frames]] == [packet.data for packet in packets[frames : 2 * frames]]
     captured = sorted(packet.capture.mono_ns for packet in packets)
     assert len(set(captured)) == len(captured)
-    assert all(packet.capture.mono_ns <= packet.received_ns for packet in packets)
+    # Handed out early enough to be shown on time, and no earlier than reordering asks for.
+    interval_ns = round(NS_PER_S / fps)
+    assert all(packet.received_ns <= packet.capture.mono_ns + 1000 for packet in packets)
+    assert all(packet.capture.mono_ns - packet.received_ns <= 17 * interval_ns for packet in packets)
     decoded = [packet.dts for packet in packets if packet.dts is not None]
     assert decoded == sorted(set(decoded))
     # Two rounds take twice the length of one; the seam may cost one picture's time, for decode times to go on growing.
     elapsed_s = (packets[2 * frames].received_ns - 5 * NS_PER_S) / NS_PER_S
     assert elapsed_s == pytest.approx(2 * frames / fps, abs=8 / fps)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith(".avi")])
+def test_live_pictures_come_out_of_the_decoder_when_they_fall_due(shared_data: Path, name: str) -> None:
+    clock = SimulatedClock(5 * NS_PER_S)
+    session = source_of(shared_data / "videos" / name, clock, live=True).wait_open()
+    decoder = Decoder(session.info(0), UnitBooks(CounterBlock(memoryview(bytearray(8 * WORDS)), WORDS))).open()
+    ages_ms = []
+    for _ in range(60):
+        for packet, _picture in decoder.decode(cast(EncodedPacket, session.wait_read())):
+            ages_ms.append((clock.now_ns() - packet.capture.mono_ns) / NS_PER_MS)
+    interval_ms = 1000 / float(str(facts_of(shared_data, name)["fps_f"]))
+    assert len(ages_ms) > 40
+    assert min(ages_ms) >= -0.01
+    assert sorted(ages_ms)[len(ages_ms) // 2] <= 0.01
+    assert max(ages_ms) <= 2 * interval_ms
+    session.close()
 
 
 def test_bottle_detection_has_five_keyframes(shared_data: Path) -> None:

@@ -2,21 +2,16 @@
 
 from pathlib import Path
 
-from penstock.simulator.scene import Scene
-from penstock.simulator.video_file import write_demo_video
+from penstock.simulator.draw import wait_drawn
+from penstock.simulator.video_file import VideoSpec
 
-SECONDS, FPS, GOP = 30.0, 25, 50
-SCENES = (("yard", 1, 3), ("gate", 2, 4))
-"""name, seed and number of figures"""
+VIDEOS = {"yard": VideoSpec(seed=1, figures=3), "gate": VideoSpec(seed=2, figures=4)}
 RULE = "somebody_moves=count(motion) >= 1 for 1s"
 RULE_SETTINGS = {"cooldown": "2s"}
 
 
 def demo_cameras(data_dir: Path) -> list[str]:
-    """Draws what is not there yet and returns `NAME=FILE` for each camera; 5 s on one core, the first time."""
-    cameras = []
-    for name, seed, figures in SCENES:
-        path = data_dir / "demo" / f"{name}.mp4"
-        write_demo_video(path, Scene(seed, seconds=SECONDS, fps=FPS, figures=figures), SECONDS, FPS, GOP)
-        cameras.append(f"{name}={path}")
-    return cameras
+    """Draws what is not there yet and returns `NAME=FILE` for each camera; a few seconds, the first time."""
+    files = {name: data_dir / "demo" / f"{name}.mp4" for name in VIDEOS}
+    wait_drawn({files[name]: spec for name, spec in VIDEOS.items()})
+    return [f"{name}={path}" for name, path in files.items()]

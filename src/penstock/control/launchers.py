@@ -53,9 +53,12 @@ class ChildProcess:
         code = self._process.poll()
         if code is None:
             return None
-        if code < 0:
+        if code >= 0:
+            return f"exit code {code}"
+        try:
             return f"killed by {signal.Signals(-code).name}"
-        return f"exit code {code}"
+        except ValueError:
+            return f"killed by signal {-code}"
 
     def kill(self) -> None:
         self._process.kill()

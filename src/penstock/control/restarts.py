@@ -1,4 +1,4 @@
-"""When an ended process is started again: at once the first time, then ever later, up to a cap."""
+"""When an ended process is started again: soon the first time, then ever later, up to a cap."""
 
 FIRST_DELAY_NS = 100_000_000
 LONGEST_DELAY_NS = 5_000_000_000

@@ -21,7 +21,7 @@ from penstock.contracts.messages import (
     Unusable,
 )
 from penstock.contracts.times import ClockReading
-from penstock.control.launchers import Launcher
+from penstock.control.launchers import Child, Launcher
 from penstock.control.managed import ManagedProcess, Posted, ProcessPlan
 from penstock.framebus.links import Link, LinkClosed, link_pair
 from penstock.framebus.regions import Region
@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_NS = 250_000_000
 STOP_LIMIT_NS = 5 * NS_PER_S
-EXIT_S = 1.0
+# How long a child may take to exit after its control link has closed, and to be gone after it was killed.
+EXIT_NS = NS_PER_S
+EXIT_CHECK_NS = 5_000_000
 
 
 class Supervisor:
@@ -103,12 +105,17 @@ class Supervisor:
         ours, theirs = link_pair()
         now_ns = self._clock.now_ns()
         process.generation += 1
-        process.control = Link(ours, process.plan.name, process.generation).open()
-        process.child = self._launcher.launch(process.plan.name, theirs)
         process.started_ns = process.heard_ns = now_ns
         process.ready = False
         process.restart_at_ns = None
-        process.outbox.clear()
+        try:
+            process.child = self._launcher.launch(process.plan.name, theirs)
+        except OSError as error:
+            ours.close()
+            process.last_exit = f"could not be started: {error}"
+            self._restart_later(process, 0)
+            return
+        process.control = Link(ours, process.plan.name, process.generation).open()
         self._reactor.on_readable(process.control, lambda: self._on_message(process))
         clock = ClockReading(self._clock.clock_id, now_ns, self._clock.utc_ns())
         spec = self._spec_region
@@ -138,20 +145,41 @@ class Supervisor:
         self._post(one, Attach(peer=other.plan.name, peer_generation=other.generation), a.detach(), lend=False)
         self._post(other, Attach(peer=one.plan.name, peer_generation=one.generation), b.detach(), lend=False)
 
-    def _ended(self, process: ManagedProcess, *, orderly: bool = False) -> None:
-        child, control = process.child, process.control
-        if child is None or control is None:
+    def _hung_up(self, process: ManagedProcess) -> None:
+        """Its control link has closed: at once with a crash, shortly before an orderly exit."""
+        self._drop_control(process)
+        if process.child is not None:
+            self._await_exit(process, process.child, self._clock.now_ns() + EXIT_NS)
+
+    def _await_exit(self, process: ManagedProcess, child: Child, until_ns: int) -> None:
+        """Looks again and again rather than wait: the other children go on being served."""
+        if process.child is not child:
             return
-        # The control link closes shortly before an orderly exit, and at once with a crash.
-        gone = child.wait_ended(EXIT_S if orderly else 0.0)
+        now_ns = self._clock.now_ns()
+        if child.ended() is None and now_ns < until_ns:
+            self._reactor.call_at(now_ns + EXIT_CHECK_NS, lambda: self._await_exit(process, child, until_ns))
+            return
+        self._ended(process)
+
+    def _drop_control(self, process: ManagedProcess) -> None:
+        if process.control is not None:
+            self._reactor.forget(process.control)
+            process.control.close()
+            process.control = None
+
+    def _ended(self, process: ManagedProcess) -> None:
+        """A child has ended, or is ended here and now."""
+        child = process.child
+        if child is None:
+            return
+        gone = child.wait_ended(0.0)
         if not gone:
             child.kill()
-            gone = child.wait_ended(EXIT_S)
-        self._reactor.forget(control)
-        control.close()
+            gone = child.wait_ended(EXIT_NS / NS_PER_S)
+        self._drop_control(process)
         lived_ns = self._clock.now_ns() - process.started_ns
         process.last_exit = child.ended() or "gone"
-        process.child = process.control = None
+        process.child = None
         process.ready = False
         if not gone:
             # A thread that hangs: nothing can end it, and a second one beside it would write the same memory.
@@ -166,6 +194,9 @@ class Supervisor:
             return
         if process.unusable:
             return
+        self._restart_later(process, lived_ns)
+
+    def _restart_later(self, process: ManagedProcess, lived_ns: int) -> None:
         delay_ns = process.policy.delay_ns(lived_ns)
         process.restarts += 1
         process.restart_at_ns = self._clock.now_ns() + delay_ns
@@ -190,7 +221,7 @@ class Supervisor:
             try:
                 received = control.receive_nowait()
             except LinkClosed:
-                self._ended(process, orderly=True)
+                self._hung_up(process)
                 return
             if received is None:
                 return
@@ -251,6 +282,8 @@ class Supervisor:
                 )
                 self._ended(process)
             elif process.child is not None and process.child.ended() is not None:
+                # What it said last may still lie in its control link.
+                self._on_message(process)
                 self._ended(process)
 
     def _stop_next_stage(self) -> None:

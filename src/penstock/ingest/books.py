@@ -35,19 +35,21 @@ WORDS = 16
 
 
 class UnitBooks:
-    """One stream's counters, single writer: the stream's thread, or ingest's loop for the words of views."""
+    """One stream's counters; each word has one writer: the stream's thread, or ingest's loop for views and notices."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
 
     def close_after_crash(self) -> int:
-        """What an earlier process had in its decoder was lost; returns how many."""
+        """Units that nobody holds any more, after a crash or an unexpected end of a session, were lost; returns
+        how many."""
         lost = self.in_flight()
         if lost:
             self._counters.add(Word.LOST, lost)
         return lost
 
     def in_flight(self) -> int:
+        """Units without a fate."""
         received = self._counters[Word.RECEIVED]
         return received - self._counters[Word.KEPT] - sum(self._counters[fate] for fate in UnitFate)
 

@@ -1,7 +1,7 @@
 """Ingest's side of the bus: tells the engine what is new, and makes the views that it asks for.
 
 Runs in one loop thread, so that news and views of a camera leave in the order of their frames: a view is never older
-than a frame the engine has heard of.
+than a frame the engine has heard of, and no frame is told before its session is, or after the news of its end.
 """
 
 import logging
@@ -69,7 +69,6 @@ class IngestService:
         if self._send is None:
             return
         for camera in self._cameras.values():
-            self._tell_state(camera, self._send)
             self._tell_newest(camera, self._send)
 
     def handle(self, message: Message) -> None:
@@ -94,26 +93,31 @@ class IngestService:
     def statuses(self) -> list[StreamStatus]:
         return [camera.worker.status() for camera in self._cameras.values()]
 
-    def _tell_state(self, camera: ServedCamera, send: Send) -> None:
-        status = camera.worker.status()
-        state = (status.state, status.session)
-        if state == camera.told_state:
-            return
-        sent = send(
-            CameraUpdate(
-                camera=status.camera,
-                state=status.state,
-                session=status.session,
+    def _look(self, camera: ServedCamera, send: Send) -> tuple[Newest | None, bool]:
+        """The camera's newest frame, once the engine knows that its session is up, and whether anything moved.
+
+        In this order: the state read after the frame is that of the frame's session, or a later one.
+        """
+        newest, moved = camera.worker.newest.look()
+        phase = camera.worker.phase()
+        state = (phase.state, phase.session)
+        if state != camera.told_state:
+            update = CameraUpdate(
+                camera=camera.worker.spec.camera,
+                state=phase.state,
+                session=phase.session,
                 at_ns=self._clock.now_ns(),
-                reason=status.reason,
+                reason=phase.reason,
                 lossless=camera.worker.lossless,
             )
-        )
-        if sent:
-            camera.told_state = state
+            if send(update):
+                camera.told_state = state
+        if newest is None or camera.told_state != (CameraState.UP, newest.ref.id.stream.session):
+            return None, moved
+        return newest, moved
 
     def _tell_newest(self, camera: ServedCamera, send: Send) -> None:
-        newest, moved = camera.worker.newest.look()
+        newest, moved = self._look(camera, send)
         if newest is None or newest.ref.index <= camera.told_index:
             return
         if send(Notice(newest.ref, moved)):
@@ -130,25 +134,30 @@ class IngestService:
         if send is None:
             return
         camera = self._cameras.get(ask.camera)
-        newest, moved = camera.worker.newest.look() if camera is not None else (None, False)
+        newest, moved = self._look(camera, send) if camera is not None else (None, False)
         if camera is None or newest is None or newest.ref.index <= ask.after_index:
             send(ViewRefused(ask.ticket, ask.camera, "no newer frame"))
             return
-        self._tell_state(camera, send)
-        view = self._view(camera, newest, ask)
+        shared = self._shared(camera, newest, ask.spec)
+        view = shared or self._make(camera, newest, ask)
         if view is None:
             return
         if send(ViewReady(ask.ticket, view, moved)):
+            camera.made[ask.spec] = view
             self._told(camera, newest)
-        else:
+            return
+        if shared is None:
             camera.slots.abandon(view.lease)
-            camera.made.pop(ask.spec, None)
-            camera.worker.books.count(Word.VIEWS_REFUSED)
+        camera.worker.books.count(Word.VIEWS_REFUSED)
 
-    def _view(self, camera: ServedCamera, newest: Newest, ask: Ask) -> View | None:
-        made = camera.made.get(ask.spec)
+    def _shared(self, camera: ServedCamera, newest: Newest, spec: ViewSpec) -> View | None:
+        """The view that another lane has of this very frame, while it is leased."""
+        made = camera.made.get(spec)
         if made is not None and made.frame.index == newest.ref.index and camera.slots.is_leased(made.lease):
             return made
+        return None
+
+    def _make(self, camera: ServedCamera, newest: Newest, ask: Ask) -> View | None:
         slot = camera.slots.acquire_nowait()
         if slot is None:
             self._refuse(camera, ask, "no free slot")
@@ -163,7 +172,7 @@ class IngestService:
             self._refuse(camera, ask, str(error))
             return None
         camera.worker.books.count(Word.VIEWS)
-        view = View(
+        return View(
             frame=newest.ref,
             spec=ask.spec,
             lease=lease,
@@ -175,8 +184,6 @@ class IngestService:
             full_range=full_range,
             made_ns=self._clock.now_ns(),
         )
-        camera.made[ask.spec] = view
-        return view
 
     def _refuse(self, camera: ServedCamera, ask: Ask, reason: str) -> None:
         camera.worker.books.count(Word.VIEWS_REFUSED)

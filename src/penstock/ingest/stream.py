@@ -7,6 +7,7 @@ lossless: then every frame is handed over before the next is decoded.
 import logging
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 import av
 import msgspec
@@ -29,6 +30,15 @@ from penstock.sources.backoff import Backoff
 log = logging.getLogger(__name__)
 
 _HANDOVER_CHECK_S = 0.5
+
+
+class Phase(NamedTuple):
+    """Where a stream stands: one value, so that another thread never sees half of a change."""
+
+    state: CameraState
+    session: int
+    since_ns: int
+    reason: str
 
 
 class StreamStatus(msgspec.Struct, frozen=True):
@@ -85,10 +95,7 @@ class StreamWorker:
         self._handed = threading.Event()
         self._handed_index = 0
         self._thread = threading.Thread(target=self._run, name=f"stream-{spec.camera}", daemon=True)
-        self._state = CameraState.STARTING
-        self._session = 0
-        self._since_ns = 0
-        self._reason = ""
+        self._phase = Phase(CameraState.STARTING, 0, 0, "")
         self._connect_ns = 0
         self._info: StreamInfo | None = None
         self._last: FrameRef | None = None
@@ -115,20 +122,24 @@ class StreamWorker:
         self._handed_index = max(self._handed_index, index)
         self._handed.set()
 
+    def phase(self) -> Phase:
+        """Where the stream stands now; a frame that `newest` showed before this call is of this phase or older."""
+        return self._phase
+
     def status(self) -> StreamStatus:
-        info, last = self._info, self._last
-        packet = self._last_packet
+        info, last, phase = self._info, self._last, self._phase
+        packet, interval_ns = self._last_packet, self._interval_ns
         return StreamStatus(
             camera=self.spec.camera,
-            state=self._state,
-            session=self._session,
-            since_ns=self._since_ns,
-            reason=self._reason,
+            state=phase.state,
+            session=phase.session,
+            since_ns=phase.since_ns,
+            reason=phase.reason,
             connect_ns=self._connect_ns,
             codec=info.codec if info else "",
             width_px=last.width_px if last else (info.width_px if info else 0),
             height_px=last.height_px if last else (info.height_px if info else 0),
-            fps=1e9 / self._interval_ns if self._interval_ns else 0.0,
+            fps=1e9 / interval_ns if interval_ns else 0.0,
             capture_error_ns=packet.capture.error_ns if packet else 0,
             last_capture_ns=packet.capture.mono_ns if packet else 0,
             basis=packet.capture.basis.value if packet else "",
@@ -165,17 +176,18 @@ class StreamWorker:
                 self._change(CameraState.DOWN, reason=error.what)
             return False
         self._connect_ns = self._clock.now_ns() - began_ns
-        self._session = session.session
         self.books.count(Word.SESSIONS)
         self._gate.reset()
         self._interval_ns = 0.0
         try:
             self._read(session)
         except SourceError as error:
+            # Its last picture goes before the news that it is over: none of it is told after that.
+            self.newest.clear()
             return self._after(error)
         finally:
-            session.close()
             self.newest.clear()
+            session.close()
         return False
 
     def _after(self, error: SourceError) -> bool:
@@ -206,8 +218,8 @@ class StreamWorker:
                     if decoder is not None:
                         decoder.close()
                     decoder = self._open_decoder(self._info) if self.decodes else None
-                if self._state is not CameraState.UP:
-                    self._change(CameraState.UP)
+                if self._phase.state is not CameraState.UP:
+                    self._change(CameraState.UP, session=session.session)
                 self._last_packet = packet
                 assert self._info is not None
                 self._ring.write(packet, self._info)
@@ -223,6 +235,8 @@ class StreamWorker:
         finally:
             if decoder is not None:
                 decoder.close()
+            # Nothing of this session is in anybody's hands any more, whatever ended it.
+            self.books.close_after_crash()
 
     def _open_decoder(self, info: StreamInfo) -> Decoder:
         try:
@@ -270,8 +284,8 @@ class StreamWorker:
         if step_ns > 0:
             self._interval_ns += (step_ns - self._interval_ns) * (0.1 if self._interval_ns else 1.0)
 
-    def _change(self, state: CameraState, reason: str = "") -> None:
-        self._state = state
-        self._reason = reason
-        self._since_ns = self._clock.now_ns()
+    def _change(self, state: CameraState, reason: str = "", session: int | None = None) -> None:
+        """A session is named from its first unit on, and after it until the next one's."""
+        kept = self._phase.session if session is None else session
+        self._phase = Phase(state, kept, self._clock.now_ns(), reason)
         self._on_news()

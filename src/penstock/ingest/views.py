@@ -12,6 +12,8 @@ from penstock.contracts.frames import Affine, Fit, PixelFormat, Plane, ViewSpec
 
 _FORMATS = {PixelFormat.BGR24: "bgr24", PixelFormat.RGB24: "rgb24", PixelFormat.GRAY8: "gray"}
 _JPEG_RANGE = 2
+# 416 / 77 * 77 is less than 416 in floating point; the side that fits exactly must not lose a pixel to that.
+_ROUNDING = 1e-6
 
 
 def placement(spec: ViewSpec, width_px: int, height_px: int) -> tuple[int, int, int, int, Affine]:
@@ -21,11 +23,13 @@ def placement(spec: ViewSpec, width_px: int, height_px: int) -> tuple[int, int, 
         return 0, 0, spec.width_px, spec.height_px, Affine(sx, sy, 0.0, 0.0)
     scale = min(spec.width_px / width_px, spec.height_px / height_px)
     # Truncated, not rounded: as the exporters of YOLOX and YOLOv8 do it.
-    inner_w, inner_h = max(1, int(width_px * scale)), max(1, int(height_px * scale))
+    inner_w, inner_h = (max(1, int(side * scale + _ROUNDING)) for side in (width_px, height_px))
     left = top = 0
     if spec.fit is Fit.LETTERBOX_CENTRE:
         left, top = (spec.width_px - inner_w) // 2, (spec.height_px - inner_h) // 2
-    return left, top, inner_w, inner_h, Affine(1 / scale, 1 / scale, -left / scale, -top / scale)
+    # From what was scaled, not from `scale`: truncation makes the two differ by up to a pixel at the far edge.
+    sx, sy = width_px / inner_w, height_px / inner_h
+    return left, top, inner_w, inner_h, Affine(sx, sy, -left * sx, -top * sy)
 
 
 class ViewMaker:
@@ -42,16 +46,26 @@ class ViewMaker:
                 f"a view of {spec.width_px}x{spec.height_px} needs {spec.nbytes} bytes, a slot has {len(slot)}"
             )
         left, top, inner_w, inner_h, to_source = placement(spec, picture.width, picture.height)
-        scaler, converter = self._scalers.setdefault(spec, (VideoReformatter(), VideoReformatter()))
+        scalers = self._scalers.get(spec)
+        if scalers is None:
+            scalers = self._scalers[spec] = VideoReformatter(), VideoReformatter()
         shrinks = inner_w < picture.width or inner_h < picture.height
-        scaled = scaler.reformat(
-            picture,
-            inner_w,
-            inner_h,
-            interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
-            threads=1,
-        )
-        converted = converter.reformat(scaled, format=_FORMATS[spec.format], threads=1)
+        how = Interpolation.AREA if shrinks else Interpolation.BILINEAR
+        if spec.format is PixelFormat.GRAY8:
+            # Luma alone, whatever its matrix: naming one on both sides keeps FFmpeg from mixing chroma into it.
+            converted = scalers[0].reformat(
+                picture,
+                inner_w,
+                inner_h,
+                _FORMATS[spec.format],
+                src_colorspace=Colorspace.ITU601,
+                dst_colorspace=Colorspace.ITU601,
+                interpolation=how,
+                threads=1,
+            )
+        else:
+            scaled = scalers[0].reformat(picture, inner_w, inner_h, interpolation=how, threads=1)
+            converted = scalers[1].reformat(scaled, format=_FORMATS[spec.format], threads=1)
         channels = spec.channels
         row_bytes = spec.width_px * channels
         target = np.frombuffer(slot, np.uint8, spec.nbytes).reshape(spec.height_px, row_bytes)

@@ -62,6 +62,7 @@ class RuleMachine:
 
     __slots__ = (
         "_accounted_ns",
+        "_free_from_ns",
         "_whole",
         "blind_ns",
         "confirmed_ns",
@@ -89,6 +90,7 @@ class RuleMachine:
         """how long the rule could not say, since the first instant it heard of"""
         self.known_ns = 0
         self._accounted_ns: int | None = None
+        self._free_from_ns = -(2**63)
         self._whole = Truth.UNKNOWN
 
     def step(self, at_ns: int, whole: Truth, inner: Truth) -> tuple[Move, ...]:
@@ -101,7 +103,8 @@ class RuleMachine:
         self._check_cooldown(at_ns, moves)
         if self.state is RuleState.CONFIRMED:
             self._while_confirmed(at_ns, whole, inner, moves)
-        elif self.state is not RuleState.COOLDOWN:
+        elif self.state is not RuleState.COOLDOWN and at_ns >= self._free_from_ns:
+            # A tick may have ended the cooldown before an instant within it was heard of: that one opens nothing either.
             self._while_closed(at_ns, whole, inner, moves)
         return tuple(moves)
 
@@ -141,7 +144,7 @@ class RuleMachine:
     def restore_cooldown(self, until_ns: int) -> None:
         """Takes up a cooldown."""
         self.state = RuleState.COOLDOWN
-        self.cooldown_until_ns = until_ns
+        self.cooldown_until_ns = self._free_from_ns = until_ns
 
     def _while_closed(self, at_ns: int, whole: Truth, inner: Truth, moves: list[Move]) -> None:
         if whole is Truth.TRUE:
@@ -187,7 +190,7 @@ class RuleMachine:
     def _close(self, at_ns: int, end_ns: int, cause: EndCause, moves: list[Move]) -> None:
         start_ns = self.start_ns
         self.start_ns = self.confirmed_ns = self.last_held_ns = self.unknown_since_ns = None
-        self.cooldown_until_ns = end_ns + self.cooldown_ns
+        self.cooldown_until_ns = self._free_from_ns = end_ns + self.cooldown_ns
         moves.append(Move(at_ns, self.state, RuleState.COOLDOWN, start_ns, end_ns, cause))
         self.state = RuleState.COOLDOWN
 

@@ -92,7 +92,7 @@ class Lane:
         return (self.candidate > 0) + (self.running > 0)
 
     def is_due(self, capture_ns: int) -> bool:
-        return capture_ns >= self.due_ns - self.early_ns
+        return capture_ns >= self.due_ns - self.early_ns or self._went_back(capture_ns)
 
     def is_still(self, capture_ns: int) -> bool:
         """Whether a frame that shows no movement may be left to the last result.
@@ -103,13 +103,20 @@ class Lane:
         return (
             self.gated
             and self.analysed_index > self.moved_index
-            and capture_ns - self.analysed_capture_ns < self.quiet_ns
+            and 0 <= capture_ns - self.analysed_capture_ns < self.quiet_ns
         )
 
     def advance_due(self, capture_ns: int) -> None:
         """A frame was taken: the next is due one interval after the last due time, so that rates do not drift,
-        but never sooner than half an interval after this one, so that a late frame causes no burst."""
+        but never sooner than half an interval after this one, so that a late frame causes no burst. After a pause of
+        an interval or more, or a new capture clock, the pace starts anew with this frame."""
+        if capture_ns - self.due_ns >= self.interval_ns or self._went_back(capture_ns):
+            self.due_ns = capture_ns
         self.due_ns = max(self.due_ns + self.interval_ns, capture_ns + self.interval_ns // 2)
+
+    def _went_back(self, capture_ns: int) -> bool:
+        """Whether this is another session's clock: within one, a due time is at most an interval away."""
+        return self.due_ns - capture_ns > self.interval_ns + self.early_ns
 
     def drop_candidate(self, fate: Fate) -> None:
         if self.candidate:

@@ -28,14 +28,20 @@ class LaneLedger:
 
     @property
     def last_index(self) -> int:
+        """Index of the newest frame that the lane has heard of."""
         return self._counters[self._at + _LAST]
 
     @property
     def offered(self) -> int:
+        if not self.begun:
+            return 0
         return self._counters[self._at + _LAST] - self._counters[self._at + _BASE]
 
     def begin(self, index: int) -> None:
-        """The lane hears frames from the one after `index` on; only for a lane that has heard of none."""
+        """The lane hears frames from the one after `index` on; only for a lane that has heard of none.
+
+        The mark comes last: who is killed before it has not begun.
+        """
         self._counters.set(self._at + _BASE, index)
         self._counters.set(self._at + _LAST, index)
         self._counters.set(self._at + _BEGUN, 1)

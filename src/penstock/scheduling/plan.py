@@ -24,6 +24,8 @@ class StartWork(msgspec.Struct, frozen=True, gc=False):
     lane: str
     executor: str
     deadline_ns: int
+    probe: bool = False
+    """may come too late: started all the same, to learn whether the model is still that slow"""
 
 
 class FateGiven(msgspec.Struct, frozen=True, gc=False):

@@ -47,7 +47,7 @@ class Scheduler:
             self._by_model.setdefault(lane.model, []).append(lane)
         self._executors = {executor.name: executor for executor in executors}
         self._executor_list = list(self._executors.values())
-        self._suspensions = {model: Suspension() for model in self._by_model}
+        self._suspensions = {model: Suspension() for executor in self._executor_list for model in executor.costs}
         self._tickets: dict[int, Ticket] = {}
         self._next_ticket = 0
 
@@ -56,7 +56,7 @@ class Scheduler:
     def model_ready(self, model: str, camera_index: dict[str, int]) -> None:
         """A model is loaded: its lanes begin with the frames after `camera_index` (frames decoded so far), or go
         on where they were."""
-        self._suspensions[model].clear()
+        self._suspensions[model].arrive()
         for lane in self._by_model.get(model, ()):
             if not lane.active:
                 lane.active = True
@@ -129,7 +129,8 @@ class Scheduler:
         predicted_ns = executor.predict_ns(lane.model)
         deadline_ns = capture_ns + lane.budget_ns
         lane.advance_due(capture_ns)
-        if not lane.lossless and now_ns + predicted_ns > deadline_ns:
+        in_time = lane.lossless or now_ns + predicted_ns <= deadline_ns
+        if not in_time and not self._may_probe(executor, lane, deadline_ns, now_ns):
             self._forget(ticket)
             lane.drop_candidate(Fate.EXPIRED)
             self._rest(lane)
@@ -138,8 +139,8 @@ class Scheduler:
         lane.running = index
         lane.running_capture_ns = capture_ns
         lane.state = LaneState.RUNNING
-        executor.start(ticket, now_ns, predicted_ns)
-        return StartWork(ticket_id, lane.name, executor.name, deadline_ns)
+        executor.start(ticket, now_ns, predicted_ns, probe=not in_time)
+        return StartWork(ticket_id, lane.name, executor.name, deadline_ns, probe=not in_time)
 
     def refused(self, ticket_id: int, fate: Fate = Fate.SUPERSEDED) -> None:
         """No view could be made, or the ask was not sent; the lane waits for the next frame."""
@@ -161,17 +162,17 @@ class Scheduler:
             return False
         lane = ticket.lane
         executor = self._executors[lane.executor]
-        running = len(executor.started)
         executor.finish(ticket)
         self._forget(ticket)
         if status is OutcomeStatus.DONE:
-            executor.costs[lane.model].observe(now_ns - ticket.started_ns, min(running, executor.streams + 1))
-            executor.compute[lane.model].observe(compute_ns, min(running, executor.streams))
-            self._suspensions[lane.model].clear()
+            duration_ns = now_ns - ticket.started_ns
+            executor.costs[lane.model].observe(duration_ns, ticket.load, now_ns, probe=ticket.probe)
+            executor.compute[lane.model].observe(compute_ns, min(ticket.load, executor.streams), now_ns)
+            self._suspensions[lane.model].answered()
             lane.analysed_index = lane.running
             lane.analysed_capture_ns = lane.running_capture_ns
         elif status is OutcomeStatus.FAILED:
-            self._suspensions[lane.model].suspend(now_ns)
+            self._suspensions[lane.model].failed(now_ns)
         lane.end_running(counted if counted is not None else _FATES[status])
         self._rest(lane)
         return True
@@ -217,7 +218,10 @@ class Scheduler:
     # what to do
 
     def plan(self, now_ns: int) -> Plan:
-        """Asks that may be sent now; call again when anything happened, or at `wake_at_ns`."""
+        """Asks that may be sent now; call again when anything happened, or at `wake_at_ns`.
+
+        A hung call is named until its executor is given up with `executor_lost`; its model is suspended at once.
+        """
         asks: list[AskFor] | None = None
         hung: list[Hung] | None = None
         wake_at_ns: int | None = None
@@ -227,8 +231,7 @@ class Scheduler:
             if (call := executor.hung_call(now_ns)) is not None:
                 hung = hung or []
                 hung.append(Hung(executor.name, call.id, now_ns - (call.started_ns or now_ns)))
-            if not executor.queue:
-                continue
+                self._suspensions[call.lane.model].hung(now_ns)
             while executor.queue:
                 free_at_ns = executor.free_at_ns(now_ns)
                 if free_at_ns is None:
@@ -244,6 +247,9 @@ class Scheduler:
                     asks = [ask]
                 else:
                     asks.append(ask)
+            limit_ns = executor.next_limit_ns()
+            if limit_ns is not None and limit_ns > now_ns and (wake_at_ns is None or limit_ns < wake_at_ns):
+                wake_at_ns = limit_ns
         if asks is None and hung is None:
             return NOTHING if wake_at_ns is None else Plan(wake_at_ns=wake_at_ns)
         return Plan(tuple(asks or ()), tuple(hung or ()), wake_at_ns)
@@ -255,10 +261,14 @@ class Scheduler:
             lane = self._lanes[entry[2]]
             if entry[3] != lane.queue_token or lane.state is not LaneState.QUEUED:
                 continue
+            if self._suspensions[lane.model].refuses(now_ns):
+                lane.advance_due(lane.candidate_capture_ns)
+                self._unqueue(lane, Fate.MODEL_FAILED)
+                continue
             deadline_ns = lane.candidate_capture_ns + lane.budget_ns
-            if not lane.lossless and now_ns + executor.predict_ns(lane.model) > deadline_ns:
-                lane.drop_candidate(Fate.EXPIRED)
-                lane.state = LaneState.IDLE
+            in_time = lane.lossless or now_ns + executor.predict_ns(lane.model) <= deadline_ns
+            if not in_time and not self._may_probe(executor, lane, deadline_ns, now_ns):
+                self._unqueue(lane, Fate.EXPIRED)
                 continue
             self._next_ticket += 1
             ticket = Ticket(self._next_ticket, lane, now_ns)
@@ -268,6 +278,10 @@ class Scheduler:
             executor.ask(ticket)
             return AskFor(ticket.id, lane.name, lane.camera, lane.model, executor.name, lane.candidate - 1, deadline_ns)
         return None
+
+    def _may_probe(self, executor: ExecutorState, lane: Lane, deadline_ns: int, now_ns: int) -> bool:
+        """Whether a frame may be risked that is predicted to be too late. Not one that is too late already."""
+        return now_ns < deadline_ns and executor.may_probe(lane.model, now_ns)
 
     # books
 

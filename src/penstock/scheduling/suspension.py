@@ -1,4 +1,4 @@
-"""A model that fails is left alone for a while, then probed: each failure in a row doubles the wait."""
+"""A model that fails is left alone for a while, then probed: each failed probe doubles the wait."""
 
 FIRST_NS = 1_000_000_000
 LONGEST_NS = 30_000_000_000
@@ -15,18 +15,30 @@ class Suspension:
         self._failures = 0
         self._until_ns = 0
 
-    def suspend(self, now_ns: int) -> None:
+    def failed(self, now_ns: int) -> None:
+        """A call failed. Those that were under way when the wait began say nothing new."""
+        if now_ns < self._until_ns:
+            return
         self._failures += 1
         if self._failures > TOLERATED_FAILURES:
             step = min(self._failures - TOLERATED_FAILURES - 1, 10)
             self._until_ns = now_ns + min(FIRST_NS << step, LONGEST_NS)
 
+    def hung(self, now_ns: int) -> None:
+        """A call never came back: none is tolerated, for each costs the executor."""
+        self._failures = max(self._failures, TOLERATED_FAILURES)
+        self.failed(now_ns)
+
     def leave(self) -> None:
         """The model is not loaded anywhere."""
         self._absent = True
 
-    def clear(self) -> None:
-        """The model is loaded and answers."""
+    def arrive(self) -> None:
+        """The model is loaded; a wait that its failures earned it goes on."""
+        self._absent = False
+
+    def answered(self) -> None:
+        """A call succeeded."""
         self._absent = False
         self._failures = 0
         self._until_ns = 0

@@ -81,6 +81,6 @@ def _described(info: StreamInfo, keyframe_data: bytes) -> StreamInfo:
                 width_px=pictures[0].width,
                 height_px=pictures[0].height,
                 profile=decoder.profile or info.profile,
-                reorder_frames=int(decoder.has_b_frames),
+                reorder_frames=int(decoder.reorder_depth),
             )
     return info

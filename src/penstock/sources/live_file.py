@@ -1,9 +1,13 @@
 """A video file that acts like a camera: paced by its own timestamps, looped, its time never starting over.
 
-A picture's capture time is the instant at which it fell due by its PTS. As with a real encoder, an access unit comes
-when its turn in decode order has come and never before its picture was taken.
+A picture's capture time is the instant at which it falls due by its PTS. No encoder stands between a file and its
+reader, so an access unit is handed out just early enough for the decoder to show every picture on time. A decoder that
+holds back D pictures for reordering shows the n-th in presentation order when it is given the (n + D)-th unit in decode
+order: so that unit is due when that picture is, which with B-frames is before its own.
 """
 
+import heapq
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -17,7 +21,7 @@ from penstock.contracts.specs import StreamSpec
 from penstock.contracts.times import CaptureTime, TimeBasis
 from penstock.sources import faults
 from penstock.sources.interruption import Interruption
-from penstock.sources.media_file import FilePacket, MediaFile, path_of
+from penstock.sources.media_file import MOST_REORDERED, FilePacket, MediaFile, path_of
 
 SLIP_NS = 2 * NS_PER_S
 """a reader that is later than this finds the file's time moved on to now, not a backlog to catch up with"""
@@ -84,7 +88,11 @@ class LiveFileSession:
         self._clock = clock
         self._loop = loop
         self._anchor_ns = clock.now_ns()
-        self._reorder_ns = 0
+        self._ahead: deque[FilePacket] = deque()
+        self._to_show: list[int] = []
+        """heap: when the pictures that have been read, and not yet waited for, are to be shown"""
+        self._waited_for = 0
+        self._due_ns = 0
         self._interruption = Interruption()
         self._seq = 0
         self._loops = 0
@@ -100,9 +108,7 @@ class LiveFileSession:
     def wait_read(self) -> EncodedPacket:
         """The next access unit, once it is due; raises SourceError `interrupted`, or `ended` where not looped."""
         packet = self._next()
-        # The reordering delay is learnt: a first B-picture may be late by it once.
-        self._reorder_ns = max(self._reorder_ns, packet.shown_ns - packet.decoded_ns)
-        due_ns = self._anchor_ns + max(packet.shown_ns, packet.decoded_ns + self._reorder_ns)
+        due_ns = self._anchor_ns + self._needed_ns(packet)
         now_ns = self._clock.now_ns()
         if now_ns - due_ns > SLIP_NS:
             self._anchor_ns += now_ns - due_ns
@@ -139,11 +145,25 @@ class LiveFileSession:
     def _next(self) -> FilePacket:
         if self._interruption.is_set():
             raise faults.interrupted(self._url)
+        while len(self._ahead) <= MOST_REORDERED and (packet := self._read()) is not None:
+            self._ahead.append(packet)
+            heapq.heappush(self._to_show, packet.shown_ns)
+        if not self._ahead:
+            raise SourceError(SourceFault.ENDED, f"{self._url}: the file ends here")
+        return self._ahead.popleft()
+
+    def _needed_ns(self, packet: FilePacket) -> int:
+        """When the picture falls due that the decoder shows on being given this packet."""
+        held = self._file.info(packet.info_id).reorder_frames
+        while self._to_show and self._waited_for <= self._seq - held:
+            self._due_ns = heapq.heappop(self._to_show)
+            self._waited_for += 1
+        return self._due_ns
+
+    def _read(self) -> FilePacket | None:
         packet = self._file.read()
-        if packet is None and self._loop and self._seq:
+        if packet is None and self._loop and (self._seq or self._ahead):
             self._loops += 1
             self._file.wait_open()
             packet = self._file.read()
-        if packet is None:
-            raise SourceError(SourceFault.ENDED, f"{self._url}: the file ends here")
         return packet

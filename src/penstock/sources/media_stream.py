@@ -53,7 +53,7 @@ def describe(container: InputContainer, stream: VideoStream) -> StreamInfo:
         time_base=(base.numerator, base.denominator) if base else UNKNOWN_TIME_BASE,
         extradata=bytes(codec.extradata or b""),
         fps=round(float(rate), 3),
-        reorder_frames=int(codec.has_b_frames),
+        reorder_frames=int(codec.reorder_depth),
         profile=codec.profile or "",
         bit_rate=codec.bit_rate or container.bit_rate or 0,
         has_audio=any(other.type == "audio" for other in container.streams),

@@ -27,6 +27,8 @@ from penstock.telemetry.statistics import (
     RuleStatistics,
     SinkStatistics,
     Snapshot,
+    all_executors,
+    all_models,
 )
 
 
@@ -42,8 +44,13 @@ class StatisticsCollector(Collector):
         families = Families()
         families.gauge("build_info", "What runs; always 1.", {"version": self._version}, 1)
         now_ns = self._now_ns()
-        for process in self._snapshot():
+        processes = self._snapshot()
+        for process in processes:
             _process(families, process, now_ns)
+        for executor in all_executors(processes):
+            _executor(families, executor)
+        for model in all_models(processes):
+            _model(families, model)
         return families.metrics()
 
 
@@ -71,10 +78,6 @@ def _process(families: Families, process: ProcessStatistics, now_ns: int) -> Non
         _camera(families, camera, now_ns)
     for lane in process.lanes:
         _lane(families, lane)
-    for executor in process.executors:
-        _executor(families, executor)
-    for model in process.models:
-        _model(families, model)
     for rule in process.rules:
         _rule(families, rule)
     if process.engine is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.base.clock import NS_PER_S
 from penstock.contracts.messages import CameraState
-from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics, all_models
 
 SILENT_AFTER_NS = 10 * NS_PER_S
 """statistics come twice a second; a process without any for this long hangs or has died"""
@@ -24,7 +24,7 @@ def health(processes: Iterable[ProcessStatistics], now_ns: int) -> tuple[dict[st
     reasons += [f"{name} has not been heard of for {age_ns // NS_PER_S} s" for name, age_ns in silent]
     starting = _not_running(processes)
     reasons += [f"{name} is {state}" for name, state in starting]
-    unready = [model for process in processes for model in process.models if model.state != "ready"]
+    unready = [model for model in all_models(processes) if model.state != "ready"]
     reasons += [f"model {model.model} is {model.state}{_because(model.fault)}" for model in unready]
     cameras = [_camera(camera, now_ns) for process in processes for camera in process.cameras]
     alive = bool(processes) and not silent

@@ -12,7 +12,14 @@ from penstock.contracts.events import Event, Evidence
 from penstock.contracts.fates import Fate
 from penstock.telemetry.histogram import Histogram, HistogramRecord, merged
 from penstock.telemetry.log_format import utc_text
-from penstock.telemetry.statistics import CameraStatistics, LaneStatistics, ProcessStatistics, Stage
+from penstock.telemetry.statistics import (
+    CameraStatistics,
+    LaneStatistics,
+    ModelStatistics,
+    ProcessStatistics,
+    Stage,
+    all_models,
+)
 
 REPORT_VERSION = 1
 
@@ -51,6 +58,7 @@ def run_report(
         "unbalanced": unbalanced,
         "cameras": {_stream(camera): _camera(camera) for camera in cameras},
         "lanes": {f"{lane.camera}/{lane.model}": _lane(lane, duration_s) for lane in lanes},
+        "models": {model.model: _model(model) for model in all_models(processes)},
         "events": [_event(event) for event in sorted(newest.values(), key=lambda event: event.start_utc_ns)],
         "clips": [_evidence(event, piece) for event in newest.values() for piece in event.evidence],
         "processes": _processes(processes),
@@ -121,6 +129,21 @@ def _lane(lane: LaneStatistics, duration_s: float) -> dict[str, Any]:
         "budget_ms": round(lane.budget_ns / NS_PER_MS, 3),
         "age_ms": stages.pop(Stage.AGE.value, percentiles_ms(HistogramRecord())),
         "stages_ms": stages,
+    }
+
+
+def _model(model: ModelStatistics) -> dict[str, Any]:
+    return {
+        "executor": model.executor,
+        "state": model.state,
+        "fault": model.fault,
+        "device": model.device,
+        "head": model.head,
+        "weight_hash": model.weight_hash,
+        "calls": model.calls,
+        "failures": model.failures,
+        "load_ms": round(model.load_ns / NS_PER_MS, 3),
+        "compute_ms": percentiles_ms(model.compute),
     }
 
 

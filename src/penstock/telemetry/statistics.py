@@ -5,7 +5,8 @@ the run and survive the process that counts them. Instants named `_ns` are monot
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -122,10 +123,12 @@ class LaneStatistics(msgspec.Struct, frozen=True):
 
 
 class ModelStatistics(msgspec.Struct, frozen=True):
+    """One model on one executor. Engine and executor each publish what they know of it: see `whole`."""
+
     model: str
     executor: str = ""
     state: str = "loading"
-    """loading, ready, suspended, failed"""
+    """loading, ready, suspended, failed; empty where the publisher does not know"""
     device: str = ""
     head: str = ""
     weight_hash: str = ""
@@ -141,6 +144,8 @@ class ModelStatistics(msgspec.Struct, frozen=True):
 
 
 class ExecutorStatistics(msgspec.Struct, frozen=True):
+    """One executor, as it and the engine see it: see `whole`."""
+
     executor: str
     device: str = "cpu"
     ready: bool = False
@@ -312,3 +317,38 @@ def encode(statistics: ProcessStatistics) -> bytes:
 def decode(blob: bytes | memoryview) -> ProcessStatistics:
     """Raises msgspec.DecodeError where `blob` is torn or foreign."""
     return _DECODER.decode(blob)
+
+
+_Part = TypeVar("_Part", ModelStatistics, ExecutorStatistics)
+
+
+def whole(parts: Iterable[_Part]) -> list[_Part]:
+    """One record for each model and executor, from what several processes know of it.
+
+    Of each field the first value counts that says something: neither empty nor the field's default.
+    """
+    found: dict[tuple[str, str], _Part] = {}
+    for part in parts:
+        key = (part.executor, part.model if isinstance(part, ModelStatistics) else "")
+        found[key] = _joined(found[key], part) if key in found else part
+    return list(found.values())
+
+
+def _joined(first: _Part, second: _Part) -> _Part:
+    values = {}
+    blank = type(first)("")
+    for name in first.__struct_fields__:
+        one, other = getattr(first, name), getattr(second, name)
+        says_nothing = one == "" or (one == getattr(blank, name) and other != "")
+        values[name] = other if says_nothing else one
+    return msgspec.structs.replace(first, **values)
+
+
+def all_models(processes: Iterable[ProcessStatistics]) -> list[ModelStatistics]:
+    """Every model of the run, once for each executor that has it."""
+    return whole(model for process in processes for model in process.models)
+
+
+def all_executors(processes: Iterable[ProcessStatistics]) -> list[ExecutorStatistics]:
+    """Every executor of the run, once."""
+    return whole(executor for process in processes for executor in process.executors)

@@ -111,6 +111,15 @@ def test_time_alone_ends_limits_and_cooldowns() -> None:
     assert machine.pass_time(190) == (cooled(190),)
 
 
+def test_an_instant_within_a_cooldown_opens_nothing_though_a_tick_has_ended_it() -> None:
+    machine = RuleMachine(COOL, LIMIT)
+    machine.step(10, T, T)
+    machine.step(20, F, F)
+    assert machine.pass_time(70) == (cooled(70),)
+    assert machine.step(69, T, T) == ()
+    assert machine.step(70, T, T) == (opened(70, 70, IDLE),)
+
+
 def test_without_cooldown_the_next_event_may_start_at_once() -> None:
     machine = RuleMachine(0, LIMIT)
     machine.step(10, T, T)

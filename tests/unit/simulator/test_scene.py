@@ -1,7 +1,9 @@
 """Drawn scenes: the same by seed, still when they say so, and boxes where the figures are."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from penstock.simulator.choreography import Choreography
 from penstock.simulator.scene import Scene
-from penstock.simulator.video_file import write_demo_video
+from penstock.simulator.video_file import VideoSpec, is_drawn, write_demo_video
 
 
 @pytest.fixture(scope="module")
@@ -77,40 +79,45 @@ def test_figures_leave_and_come_back(scene: Scene) -> None:
     )
 
 
-def test_a_video_is_drawn_once_and_again_when_it_is_to_differ(tmp_path: Path, scene: Scene) -> None:
+SMALL = VideoSpec(seed=1, width_px=160, height_px=90, seconds=10, fps=5, gop=5)
+
+
+def test_a_video_is_drawn_once_and_again_when_it_is_to_differ(tmp_path: Path) -> None:
     path = tmp_path / "demo" / "a.mp4"
-    assert write_demo_video(path, scene, seconds=2, fps=10, gop=5)
+    assert not is_drawn(path, SMALL)
+    assert write_demo_video(path, SMALL)
     first = path.stat()
-    assert not write_demo_video(path, scene, seconds=2, fps=10, gop=5)
+    assert is_drawn(path, SMALL)
+    assert not write_demo_video(path, SMALL)
     assert path.stat().st_mtime_ns == first.st_mtime_ns
-    assert write_demo_video(path, scene, seconds=2, fps=10, gop=10)
+    assert write_demo_video(path, replace(SMALL, gop=10))
     assert [file.name for file in path.parent.iterdir()] == ["a.mp4"]
 
 
-def test_a_broken_video_is_drawn_again(tmp_path: Path, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_video_is_drawn_again(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"no video")
-    assert write_demo_video(path, scene, seconds=1, fps=10, gop=5)
-    assert "drawing" in caplog.text
+    assert write_demo_video(path, SMALL)
 
 
-def test_a_video_shows_its_scene(tmp_path: Path, scene: Scene) -> None:
-    av = pytest.importorskip("av")
+def test_a_video_shows_its_scene(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
-    write_demo_video(path, scene, seconds=2, fps=10, gop=5)
+    write_demo_video(path, SMALL)
     with av.open(path) as container:
         stream = container.streams.video[0]
         frames = list(container.decode(stream))
-        assert (stream.codec_context.name, stream.width, stream.height, float(stream.average_rate)) == (
-            "h264",
-            320,
-            180,
-            10,
-        )
-    assert [index for index, frame in enumerate(frames) if frame.key_frame] == [0, 5, 10, 15]
-    for index in (0, 7, 19):
+        assert (stream.codec_context.name, stream.width, stream.height) == ("h264", 160, 90)
+        assert stream.average_rate == 5
+    assert [index for index, frame in enumerate(frames) if frame.key_frame] == list(range(0, 50, 5))
+    for index in (0, 17, 43):
         decoded = frames[index].to_ndarray(format="rgb24").astype(int)
-        assert np.abs(decoded - scene.render(index)).mean() < 8
+        assert np.abs(decoded - SMALL.scene().render(index)).mean() < 8
+
+
+def test_an_interrupted_drawing_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 10 s"):
+        write_demo_video(tmp_path / "a.mp4", replace(SMALL, seconds=5))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("figures", "seconds"), [(0, 30.0), (9, 30.0), (3, 5.0)])

@@ -7,7 +7,7 @@ from prometheus_client.samples import Sample
 
 from penstock.contracts.fates import Fate
 from penstock.telemetry.exporter import exposition
-from penstock.telemetry.statistics import ProcessStatistics, decode, encode
+from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics, decode, encode, whole
 
 NOW_NS = 1_000_000_000_000
 
@@ -88,6 +88,18 @@ def test_the_same_sample_twice_is_there_once(processes: list[ProcessStatistics])
     text = exposition(lambda: processes * 2, lambda: NOW_NS, "1")().decode()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert len(lines) == len({line.rsplit(" ", 1)[0] for line in lines})
+
+
+def test_what_two_processes_know_of_a_model_is_one_record() -> None:
+    by_engine = ModelStatistics("m", "cpu", state="", calls=7, predicted_cost_ns=5_000_000)
+    for state in ("ready", "loading", "suspended"):
+        by_executor = ModelStatistics("m", "cpu", state=state, head="yolox", failures={"hung": 1})
+        expected = ModelStatistics(
+            "m", "cpu", state=state, head="yolox", failures={"hung": 1}, calls=7, predicted_cost_ns=5_000_000
+        )
+        assert whole([by_engine, by_executor]) == whole([by_executor, by_engine]) == [expected]
+    other = ModelStatistics("m", "gpu", state="ready")
+    assert whole([by_engine, other]) == [by_engine, other]
 
 
 def test_an_empty_run_has_metrics() -> None:
