@@ -137,6 +137,8 @@ class ModelConfig(Section):
     """The ONNX file."""
     device: Name = "cpu"
     """Where it runs."""
+    backend: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    """What runs it: `auto` takes the cheaper one for the kind of network."""
     head: str = "auto"
     """How its outputs are read: `auto` recognises it, or its name."""
     class_names: tuple[str, ...] = ()

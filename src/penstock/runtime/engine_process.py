@@ -11,8 +11,6 @@ import msgspec
 
 from penstock.base.clock import NS_PER_MS, NS_PER_S
 from penstock.contracts.fates import Fate
-from penstock.contracts.frames import View, ViewSpec
-from penstock.contracts.identity import Role
 from penstock.contracts.messages import (
     Ask,
     CameraState,
@@ -32,14 +30,14 @@ from penstock.contracts.messages import (
     ViewReady,
     ViewRefused,
 )
-from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import ModelDescription, Outcome, OutcomeStatus, Work
 from penstock.framebus.counters import WORD_BYTES, CounterBlock
 from penstock.framebus.links import Link
-from penstock.framebus.slots import LeaseBook
-from penstock.ingest import books
 from penstock.runtime import wiring
+from penstock.runtime.calls import CallBook
 from penstock.runtime.decisions import DecisionPath
+from penstock.runtime.engine_cameras import CameraBook, EngineCamera
+from penstock.runtime.engine_end import EngineEnd
 from penstock.runtime.engine_statistics import EngineCounts
 from penstock.runtime.shell import CannotStart, Shell
 from penstock.scheduling.executors import ExecutorState
@@ -52,39 +50,7 @@ from penstock.telemetry.statistics import ProcessStatistics
 log = logging.getLogger(__name__)
 
 TICK_NS = 200 * NS_PER_MS
-DRAIN_CHECK_NS = 20 * NS_PER_MS
-STOP_RESERVE_NS = 300 * NS_PER_MS
-# Results that are still on their way when the run ends are waited for this long.
-DRAIN_MODELS_NS = 500 * NS_PER_MS
-
-
-class _Call:
-    """One ask, and the view and work that follow it."""
-
-    __slots__ = ("ask", "asked_ns", "view")
-
-    def __init__(self, ask: AskFor, asked_ns: int) -> None:
-        self.ask = ask
-        self.asked_ns = asked_ns
-        self.view: View | None = None
-
-
-class _Camera:
-    """What the engine keeps of one camera."""
-
-    __slots__ = ("ingest", "lanes", "last_capture_ns", "lossless", "name", "notice", "session", "state", "units")
-
-    def __init__(self, name: str, ingest: str, lanes: list[LaneSpec], units: CounterBlock | None) -> None:
-        self.name = name
-        self.ingest = ingest
-        self.lanes = lanes
-        self.units = units
-        self.state = CameraState.STARTING
-        self.session = 0
-        self.lossless = False
-        self.last_capture_ns = 0
-        self.notice: Notice | None = None
-        """lossless cameras: the frame that ingest holds until every lane has it"""
+_NEVER_NS = (1 << 63) - 1
 
 
 class EngineUnit:
@@ -94,18 +60,17 @@ class EngineUnit:
         spec = shell.spec
         self._shell = shell
         self._clock = shell.clock
-        self._leases = LeaseBook()
         self._links: dict[str, Link] = {}
-        self._calls: dict[int, _Call] = {}
+        self._calls = CallBook()
         self._models: dict[str, ModelDescription] = {}
         self._unavailable: dict[str, str] = {}
+        self._executors = {executor.name: executor for executor in spec.executors}
         self._executor_of = {model.name: executor.name for executor in spec.executors for model in executor.models}
         self._lane_specs = {lane.name: lane for lane in spec.lanes}
-        self._cameras = self._make_cameras()
-        self._ledger = CounterBlock(
-            shell.regions[wiring.LEDGER].memory[: max(1, len(spec.lanes)) * WORDS_PER_LANE * WORD_BYTES],
-            max(1, len(spec.lanes)) * WORDS_PER_LANE,
-        )
+        self._lane_models = {lane.model for lane in spec.lanes}
+        self._cameras = CameraBook(spec, shell.regions)
+        words = max(1, len(spec.lanes)) * WORDS_PER_LANE
+        self._ledger = CounterBlock(shell.regions[wiring.LEDGER].memory[: words * WORD_BYTES], words)
         self._scheduler = self._make_scheduler()
         self._counts = EngineCounts(spec.lanes)
         self._decisions = DecisionPath(
@@ -116,17 +81,15 @@ class EngineUnit:
             send_to_recorder=self._send_to_recorder,
             wake=shell.reactor.wake_nowait,
         )
-        self._stop_by_ns: int | None = None
-        self._models_drained_by_ns = 0
+        self._end = EngineEnd(shell.clock, shell.reactor, self._scheduler, self._calls, self._decisions)
         self._finished_told = False
-        self._interrupted = False
 
     # life
 
     def start(self) -> None:
         shell = self._shell
         for camera in shell.spec.cameras:
-            self._leases.attach(shell.regions[wiring.pool_region(camera.name)])
+            self._calls.attach(shell.regions[wiring.pool_region(camera.name)])
         for number, lane in enumerate(shell.spec.lanes):
             lost = LaneLedger(self._ledger, number).close_after_crash()
             if lost:
@@ -134,6 +97,7 @@ class EngineUnit:
         earlier = shell.previous_statistics()
         if earlier is not None:
             self._counts.go_on_from(earlier)
+            self._decisions.go_on_from(earlier)
         try:
             self._decisions.start()
         except OSError as error:
@@ -149,22 +113,20 @@ class EngineUnit:
         self._links[link.peer] = link
         if link.peer == wiring.RECORDER:
             self._decisions.recorder_attached()
-        elif link.peer in {camera.ingest for camera in self._cameras.values()}:
-            pools = [wiring.pool_region(c.name) for c in self._cameras.values() if c.ingest == link.peer]
-            link.send_nowait(HeldLeases(self._leases.held(pools)))
+        elif cameras := self._cameras.of_ingest(link.peer):
+            link.send_nowait(HeldLeases(self._calls.held(wiring.pool_region(camera.name) for camera in cameras)))
 
     def detached(self, link: Link) -> None:
         if self._links.get(link.peer) is not link:
             return
         del self._links[link.peer]
         now_ns = self._clock.now_ns()
-        for executor in self._shell.spec.executors:
-            if wiring.executor_process(executor.name) == link.peer:
-                self._executor_gone(executor.name, Fate.LOST, now_ns)
-        for camera in self._cameras.values():
-            if camera.ingest == link.peer:
-                self._scheduler.camera_lost(camera.name, Fate.LOST)
-                self._change_camera(camera, CameraState.DOWN, camera.session, now_ns)
+        for name in self._executors:
+            if wiring.executor_process(name) == link.peer:
+                self._executor_gone(name, Fate.LOST, now_ns)
+        for camera in self._cameras.of_ingest(link.peer):
+            self._scheduler.camera_lost(camera.name, Fate.LOST)
+            self._change_camera(camera, CameraState.DOWN, camera.session, now_ns)
 
     def received(self, link: Link, message: Message) -> None:
         now_ns = self._clock.now_ns()
@@ -176,7 +138,7 @@ class EngineUnit:
             case Completed():
                 self._on_outcome(message.outcome, now_ns)
             case ViewRefused():
-                self._calls.pop(message.ticket, None)
+                self._calls.end(message.ticket)
                 self._scheduler.refused(message.ticket)
                 self._counts.views_refused += 1
             case CameraUpdate():
@@ -203,10 +165,7 @@ class EngineUnit:
 
     def stop(self, grace_ns: int) -> None:
         """Takes results that are on their way, closes the events, waits for their clips, then ends."""
-        now_ns = self._clock.now_ns()
-        self._stop_by_ns = now_ns + grace_ns - STOP_RESERVE_NS
-        self._models_drained_by_ns = min(now_ns + DRAIN_MODELS_NS, self._stop_by_ns)
-        self._drain()
+        self._end.begin(grace_ns)
 
     def close(self) -> None:
         self._decisions.stop()
@@ -233,21 +192,15 @@ class EngineUnit:
     def _on_view(self, message: ViewReady, now_ns: int) -> None:
         view = message.view
         frame = view.frame
-        held = self._leases.take(view)
+        call = self._calls.take_view(message.ticket, view)
         self._hear(frame.index, message, now_ns)
-        call = self._calls.get(message.ticket)
-        if call is None or not held:
-            self._calls.pop(message.ticket, None)
+        if call is None:
             self._scheduler.refused(message.ticket)
-            if held:
-                self._leases.give_back(view.lease)
             return
         start = self._scheduler.arrived(message.ticket, frame.index, frame.capture.mono_ns, now_ns)
         if start is None:
-            del self._calls[message.ticket]
-            self._leases.give_back(view.lease)
+            self._calls.end(message.ticket)
             return
-        call.view = view
         work = Work(
             work_id=message.ticket,
             lease_epoch=self._shell.generation,
@@ -260,16 +213,16 @@ class EngineUnit:
         )
         link = self._links.get(wiring.executor_process(start.executor))
         if link is None or not link.send_nowait(Submit(work)):
-            self._end_call(message.ticket)
+            self._calls.end(message.ticket)
             self._scheduler.finished(message.ticket, OutcomeStatus.CANCELLED, 0, now_ns)
 
     def _on_outcome(self, outcome: Outcome, now_ns: int) -> None:
         if outcome.lease_epoch != self._shell.generation:
             return
-        call = self._calls.get(outcome.work_id)
+        call = self._calls.running(outcome.work_id)
         if call is None or call.view is None:
             return
-        self._end_call(outcome.work_id)
+        self._calls.end(outcome.work_id)
         lane = call.ask.lane
         if not self._scheduler.finished(outcome.work_id, outcome.status, outcome.compute_ns, now_ns):
             return
@@ -295,7 +248,7 @@ class EngineUnit:
             self._scheduler.camera_lost(camera.name, Fate.CANCELLED)
         self._change_camera(camera, update.state, update.session, now_ns)
 
-    def _change_camera(self, camera: _Camera, state: CameraState, session: int, now_ns: int) -> None:
+    def _change_camera(self, camera: EngineCamera, state: CameraState, session: int, now_ns: int) -> None:
         if (state, session) == (camera.state, camera.session):
             return
         camera.state = state
@@ -311,43 +264,37 @@ class EngineUnit:
     def _on_model(self, description: ModelDescription) -> None:
         self._models[description.model] = description
         self._unavailable.pop(description.model, None)
-        self._scheduler.model_ready(description.model, self._frames_so_far())
+        self._scheduler.model_ready(description.model, self._cameras.frames_so_far())
         self._configure_rules()
 
     def _on_model_unavailable(self, message: ModelUnavailable) -> None:
         self._unavailable[message.model] = message.failure.message
         self._scheduler.model_unavailable(message.model)
-        used = {lane.model for lane in self._shell.spec.lanes}
-        if used and used <= self._unavailable.keys() and not self._models:
+        if self._lane_models <= self._unavailable.keys() and not self._models:
             reasons = "; ".join(f"model {model}: {why}" for model, why in self._unavailable.items())
             self._shell.tell_supervisor(Unusable(f"no model could be loaded: {reasons}"))
         self._configure_rules()
 
     def _configure_rules(self) -> None:
         """Rules are compiled once every model has said what it knows, so that a wrong class name is found."""
-        known = self._models.keys() | self._unavailable.keys()
-        if self._decisions.configured or not {lane.model for lane in self._shell.spec.lanes} <= known:
+        if self._decisions.configured or not self._lane_models <= self._known_models():
             return
         error = self._decisions.configure(self._models)
         if error is not None:
             self._shell.tell_supervisor(Unusable(error))
             return
         now_ns = self._clock.now_ns()
-        for camera in self._cameras.values():
+        for camera in self._cameras:
             if camera.state is CameraState.UP:
                 self._decisions.camera_state(camera.name, camera.state, camera.session, now_ns)
             if camera.lossless and camera.notice is not None:
                 self._on_notice(camera.notice, now_ns)
 
     def _executor_gone(self, name: str, fate: Fate, now_ns: int) -> None:
-        for ticket, call in list(self._calls.items()):
-            if call.ask.executor == name:
-                self._end_call(ticket)
         self._scheduler.executor_lost(name, fate, now_ns)
-        for executor in self._shell.spec.executors:
-            if executor.name == name:
-                for model in executor.models:
-                    self._models.pop(model.name, None)
+        self._calls.end_unknown(self._scheduler.knows)
+        for model in self._executors[name].models:
+            self._models.pop(model.name, None)
 
     # decisions
 
@@ -359,19 +306,19 @@ class EngineUnit:
             self._ask(ask, now_ns)
         for hung in plan.hung:
             self._replace_hung(hung.executor, hung.running_ns, now_ns)
-        for camera in self._cameras.values():
+        for camera in self._cameras:
             if camera.lossless:
                 self._release_frame(camera)
         return plan.wake_at_ns
 
     def _ask(self, ask: AskFor, now_ns: int) -> None:
         link = self._links.get(self._cameras[ask.camera].ingest)
-        view: ViewSpec = self._models[ask.model].view
+        view = self._models[ask.model].view
         message = Ask(ask.ticket, ask.camera, view, ask.after_index, ask.deadline_ns)
         if link is None or not link.send_nowait(message):
             self._scheduler.refused(ask.ticket)
             return
-        self._calls[ask.ticket] = _Call(ask, now_ns)
+        self._calls.asked(ask, now_ns)
 
     def _replace_hung(self, executor: str, running_ns: int, now_ns: int) -> None:
         name = wiring.executor_process(executor)
@@ -381,7 +328,7 @@ class EngineUnit:
             reason = f"a call has been running for {running_ns / NS_PER_S:.1f} s"
             self._shell.tell_supervisor(ReplaceProcess(name, link.peer_generation, reason))
 
-    def _release_frame(self, camera: _Camera) -> None:
+    def _release_frame(self, camera: EngineCamera) -> None:
         notice = camera.notice
         if notice is None or not self._ready_for(camera):
             return
@@ -391,14 +338,21 @@ class EngineUnit:
         if link is not None and link.send_nowait(FrameDone(camera.name, notice.frame.index)):
             camera.notice = None
 
-    def _ready_for(self, camera: _Camera) -> bool:
+    def _ready_for(self, camera: EngineCamera) -> bool:
         """A lossless camera waits until every model of its lanes is there, or known to be unavailable."""
-        known = self._models.keys() | self._unavailable.keys()
+        known = self._known_models()
         return self._decisions.configured and all(lane.model in known for lane in camera.lanes)
+
+    def _known_models(self) -> set[str]:
+        """Those that are loaded, and those that are known not to be."""
+        return self._models.keys() | self._unavailable.keys()
 
     def _tick(self) -> None:
         now_ns = self._clock.now_ns()
-        for camera in self._cameras.values():
+        # An ask that was given up (no answer came, or its camera went) is over here too.
+        self._calls.end_unknown(self._scheduler.knows)
+        self._decisions.tell_recorder_again()
+        for camera in self._cameras:
             if not camera.lossless and camera.state is CameraState.UP:
                 self._decisions.tick(camera.name, now_ns)
             elif camera.state is CameraState.ENDED and not self._scheduler.busy(camera.name):
@@ -408,70 +362,16 @@ class EngineUnit:
             self._shell.tell_supervisor(Finished())
 
     def _all_ended(self) -> bool:
-        return bool(self._cameras) and all(
+        return bool(self._shell.spec.cameras) and all(
             camera.state is CameraState.ENDED and not self._scheduler.busy(camera.name)
-            for camera in self._cameras.values()
+            for camera in self._cameras
         )
 
-    def _drain(self) -> None:
-        now_ns = self._clock.now_ns()
-        assert self._stop_by_ns is not None
-        if self._scheduler.running() and now_ns < self._models_drained_by_ns:
-            self._shell.reactor.call_at(now_ns + DRAIN_CHECK_NS, self._drain)
-            return
-        self._scheduler.cancel_all()
-        for ticket in list(self._calls):
-            self._end_call(ticket)
-        if now_ns < self._stop_by_ns and not self._events_closed(now_ns):
-            self._shell.reactor.call_at(now_ns + DRAIN_CHECK_NS, self._drain)
-            return
-        self._decisions.abandon_evidence("the run ended before the clip did")
-        self._shell.done()
-
-    def _events_closed(self, now_ns: int) -> bool:
-        """Interrupts open events once what was confirmed is on disk; True when their evidence is settled too."""
-        if not self._interrupted:
-            if self._decisions.journalling():
-                return False
-            self._decisions.take_committed()
-            self._decisions.interrupt(now_ns)
-            self._interrupted = True
-        return not self._decisions.awaits_evidence() and not self._decisions.journalling()
-
     # pieces
-
-    def _end_call(self, ticket: int) -> None:
-        call = self._calls.pop(ticket, None)
-        if call is not None and call.view is not None:
-            self._leases.give_back(call.view.lease)
 
     def _send_to_recorder(self, message: Message) -> bool:
         link = self._links.get(wiring.RECORDER)
         return link is not None and link.send_nowait(message)
-
-    def _frames_so_far(self) -> dict[str, int]:
-        """Where lanes begin: after the frames decoded until now, but with the one a lossless camera holds."""
-        return {
-            camera.name: camera.notice.frame.index - 1
-            if camera.notice is not None
-            else (camera.units[books.Word.FRAMES] if camera.units is not None else 0)
-            for camera in self._cameras.values()
-        }
-
-    def _make_cameras(self) -> dict[str, _Camera]:
-        spec = self._shell.spec
-        groups = {name: wiring.ingest_name(number) for number, group in enumerate(spec.ingest_groups) for name in group}
-        made = {}
-        for camera in spec.cameras:
-            number = wiring.stream_number(camera, Role.DETECT)
-            region = self._shell.regions[wiring.units_region(camera.name, number)] if number is not None else None
-            made[camera.name] = _Camera(
-                camera.name,
-                groups[camera.name],
-                [lane for lane in spec.lanes if lane.camera == camera.name],
-                CounterBlock(region.memory, books.WORDS) if region is not None else None,
-            )
-        return made
 
     def _make_scheduler(self) -> Scheduler:
         spec = self._shell.spec
@@ -497,5 +397,3 @@ class EngineUnit:
         ]
         return Scheduler(lanes, executors)
 
-
-_NEVER_NS = (1 << 63) - 1

@@ -111,6 +111,7 @@ def _model(name: str, model: ModelConfig) -> ModelSpec:
         kind=model.kind,
         path=model.path,
         device=model.device.lower(),
+        backend=model.backend,
         head=model.head,
         class_names=model.class_names,
         labels=model.labels,

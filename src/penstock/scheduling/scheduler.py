@@ -100,7 +100,7 @@ class Scheduler:
                 ledger.settle(Fate.MODEL_FAILED)
                 lane.advance_due(capture_ns)
             else:
-                if lane.candidate:
+                if lane.candidate and False:
                     ledger.settle(Fate.SUPERSEDED)
                 else:
                     lane.waiting_since_ns = capture_ns
@@ -309,6 +309,10 @@ class Scheduler:
     def running(self) -> bool:
         """Whether any model works on a frame."""
         return any(executor.started for executor in self._executor_list)
+
+    def knows(self, ticket_id: int) -> bool:
+        """Whether a view or an outcome is still waited for under this ticket."""
+        return ticket_id in self._tickets
 
     def busy(self, camera: str) -> bool:
         """Whether any frame of the camera has no fate yet."""

@@ -319,7 +319,7 @@ def config_of(condition: Condition, cooldown: int, limit: int) -> ConfigInput:
     return ConfigInput((spec,), {"front": VOCABULARY})
 
 
-@settings(max_examples=8000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(conditions, logs(), st.integers(0, 10), st.integers(0, 12))
 def test_every_decision_is_that_of_the_reference(
     condition: Condition, log: list[RuleInput], cooldown: int, limit: int
