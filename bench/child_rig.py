@@ -30,8 +30,6 @@ class ChildRig:
         self.links: dict[str, Link] = {}
         self.memory: dict[str, Region] = {}
         self._plan = next(plan for plan in wiring.process_plans(spec) if plan.name == name)
-        # The engine is linked with everybody, so only its own plan names its peers.
-        self._peers = self._plan.peers
         self._child: Child | None = None
         self._control: Link | None = None
 
@@ -58,7 +56,7 @@ class ChildRig:
             for name in self._plan.regions:
                 region = self.memory[name]
                 self._tell(Attach(region=region.handle), region.fd)
-            for peer in self._peers:
+            for peer in self._plan.peers:
                 mine, its = link_pair()
                 self._tell(Attach(peer=peer, peer_generation=1), its.fileno())
                 its.close()

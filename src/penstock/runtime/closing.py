@@ -15,8 +15,8 @@ from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import Region
 from penstock.ingest import books
 from penstock.runtime import wiring
+from penstock.runtime.lane_books import lane_ledgers
 from penstock.runtime.unit_book import unit_book
-from penstock.scheduling.ledger import WORDS_PER_LANE, LaneLedger
 from penstock.telemetry.statistics import CameraStatistics, LaneStatistics, ProcessStatistics
 
 
@@ -28,8 +28,7 @@ def close_books(spec: RunSpec, regions: Mapping[str, Region]) -> None:
     for camera in spec.cameras:
         for number, _ in wiring.streams_of(camera):
             books.UnitBooks(unit_counters(regions, camera.name, number)).close_after_crash()
-    for number, lane in enumerate(spec.lanes):
-        ledger = lane_ledger(spec, regions, number)
+    for lane, ledger in zip(spec.lanes, lane_ledgers(spec, regions), strict=True):
         ledger.close_after_crash()
         unheard = detect_frames(spec, regions, lane.camera) - ledger.last_index
         if ledger.begun and unheard > 0:
@@ -39,8 +38,7 @@ def close_books(spec: RunSpec, regions: Mapping[str, Region]) -> None:
 
 def disagreements(spec: RunSpec, regions: Mapping[str, Region]) -> Iterator[str]:
     """Where ingest and engine, which count apart, do not agree on how many frames a lane was offered."""
-    for number, lane in enumerate(spec.lanes):
-        ledger = lane_ledger(spec, regions, number)
+    for lane, ledger in zip(spec.lanes, lane_ledgers(spec, regions), strict=True):
         frames = detect_frames(spec, regions, lane.camera)
         if ledger.begun and ledger.last_index != frames:
             yield f"lane {lane.name} heard of frame {ledger.last_index}, its camera decoded {frames}"
@@ -64,11 +62,6 @@ def unit_counters(regions: Mapping[str, Region], camera: str, number: int) -> Co
     return CounterBlock(regions[wiring.units_region(camera, number)].memory, books.WORDS)
 
 
-def lane_ledger(spec: RunSpec, regions: Mapping[str, Region], number: int) -> LaneLedger:
-    words = max(1, len(spec.lanes)) * WORDS_PER_LANE
-    return LaneLedger(CounterBlock(regions[wiring.LEDGER].memory, words), number)
-
-
 def detect_frames(spec: RunSpec, regions: Mapping[str, Region], name: str) -> int:
     """Frames that the camera's lanes were offered, by ingest's books."""
     camera = next(camera for camera in spec.cameras if camera.name == name)
@@ -86,9 +79,8 @@ def _settled_camera(spec: RunSpec, regions: Mapping[str, Region], seen: CameraSt
 
 
 def _settled_lane(spec: RunSpec, regions: Mapping[str, Region], seen: LaneStatistics) -> LaneStatistics:
-    for number, lane in enumerate(spec.lanes):
+    for lane, ledger in zip(spec.lanes, lane_ledgers(spec, regions), strict=True):
         if (lane.camera, lane.model) == (seen.camera, seen.model):
-            ledger = lane_ledger(spec, regions, number)
             fates = {fate.label: ledger.count(fate) for fate in Fate}
             return msgspec.structs.replace(seen, offered=ledger.offered, fates=fates, in_flight=0)
     return seen

@@ -31,20 +31,17 @@ from penstock.contracts.messages import (
     ViewRefused,
 )
 from penstock.contracts.work import ModelDescription, Outcome, OutcomeStatus, Work
-from penstock.framebus.counters import WORD_BYTES, CounterBlock
 from penstock.framebus.links import Link
 from penstock.runtime import wiring
 from penstock.runtime.calls import CallBook
 from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.engine_cameras import CameraBook, EngineCamera
 from penstock.runtime.engine_end import EngineEnd
+from penstock.runtime.engine_models import ModelBook
 from penstock.runtime.engine_statistics import EngineCounts
+from penstock.runtime.lane_books import lane_ledgers, make_scheduler
 from penstock.runtime.shell import CannotStart, Shell
-from penstock.scheduling.executors import ExecutorState
-from penstock.scheduling.lane import Lane
-from penstock.scheduling.ledger import WORDS_PER_LANE, LaneLedger
 from penstock.scheduling.plan import AskFor
-from penstock.scheduling.scheduler import Scheduler
 from penstock.telemetry.statistics import ProcessStatistics
 
 log = logging.getLogger(__name__)
@@ -62,16 +59,13 @@ class EngineUnit:
         self._clock = shell.clock
         self._links: dict[str, Link] = {}
         self._calls = CallBook()
-        self._models: dict[str, ModelDescription] = {}
-        self._unavailable: dict[str, str] = {}
+        self._models = ModelBook(spec.lanes)
         self._executors = {executor.name: executor for executor in spec.executors}
         self._executor_of = {model.name: executor.name for executor in spec.executors for model in executor.models}
         self._lane_specs = {lane.name: lane for lane in spec.lanes}
-        self._lane_models = {lane.model for lane in spec.lanes}
         self._cameras = CameraBook(spec, shell.regions)
-        words = max(1, len(spec.lanes)) * WORDS_PER_LANE
-        self._ledger = CounterBlock(shell.regions[wiring.LEDGER].memory[: words * WORD_BYTES], words)
-        self._scheduler = self._make_scheduler()
+        self._ledgers = lane_ledgers(spec, shell.regions)
+        self._scheduler = make_scheduler(spec, self._ledgers)
         self._counts = EngineCounts(spec.lanes)
         self._decisions = DecisionPath(
             spec,
@@ -90,8 +84,8 @@ class EngineUnit:
         shell = self._shell
         for camera in shell.spec.cameras:
             self._calls.attach(shell.regions[wiring.pool_region(camera.name)])
-        for number, lane in enumerate(shell.spec.lanes):
-            lost = LaneLedger(self._ledger, number).close_after_crash()
+        for lane, ledger in zip(shell.spec.lanes, self._ledgers, strict=True):
+            lost = ledger.close_after_crash()
             if lost:
                 log.warning("lane %s: %d frames were lost with the engine before this one", lane.name, lost)
         earlier = shell.previous_statistics()
@@ -262,24 +256,22 @@ class EngineUnit:
         self._decisions.camera_state(camera.name, state, session, at_ns)
 
     def _on_model(self, description: ModelDescription) -> None:
-        self._models[description.model] = description
-        self._unavailable.pop(description.model, None)
+        self._models.ready(description)
         self._scheduler.model_ready(description.model, self._cameras.frames_so_far())
         self._configure_rules()
 
     def _on_model_unavailable(self, message: ModelUnavailable) -> None:
-        self._unavailable[message.model] = message.failure.message
+        self._models.unavailable(message.model, message.failure.message)
         self._scheduler.model_unavailable(message.model)
-        if self._lane_models <= self._unavailable.keys() and not self._models:
-            reasons = "; ".join(f"model {model}: {why}" for model, why in self._unavailable.items())
-            self._shell.tell_supervisor(Unusable(f"no model could be loaded: {reasons}"))
+        if self._models.hopeless:
+            self._shell.tell_supervisor(Unusable(self._models.hopeless))
         self._configure_rules()
 
     def _configure_rules(self) -> None:
         """Rules are compiled once every model has said what it knows, so that a wrong class name is found."""
-        if self._decisions.configured or not self._lane_models <= self._known_models():
+        if self._decisions.configured or not self._models.complete:
             return
-        error = self._decisions.configure(self._models)
+        error = self._decisions.configure(self._models.loaded)
         if error is not None:
             self._shell.tell_supervisor(Unusable(error))
             return
@@ -293,8 +285,7 @@ class EngineUnit:
     def _executor_gone(self, name: str, fate: Fate, now_ns: int) -> None:
         self._scheduler.executor_lost(name, fate, now_ns)
         self._calls.end_unknown(self._scheduler.knows)
-        for model in self._executors[name].models:
-            self._models.pop(model.name, None)
+        self._models.gone(model.name for model in self._executors[name].models)
 
     # decisions
 
@@ -313,7 +304,7 @@ class EngineUnit:
 
     def _ask(self, ask: AskFor, now_ns: int) -> None:
         link = self._links.get(self._cameras[ask.camera].ingest)
-        view = self._models[ask.model].view
+        view = self._models.view_of(ask.model)
         message = Ask(ask.ticket, ask.camera, view, ask.after_index, ask.deadline_ns)
         if link is None or not link.send_nowait(message):
             self._scheduler.refused(ask.ticket)
@@ -340,12 +331,7 @@ class EngineUnit:
 
     def _ready_for(self, camera: EngineCamera) -> bool:
         """A lossless camera waits until every model of its lanes is there, or known to be unavailable."""
-        known = self._known_models()
-        return self._decisions.configured and all(lane.model in known for lane in camera.lanes)
-
-    def _known_models(self) -> set[str]:
-        """Those that are loaded, and those that are known not to be."""
-        return self._models.keys() | self._unavailable.keys()
+        return self._decisions.configured and self._models.all_known(lane.model for lane in camera.lanes)
 
     def _tick(self) -> None:
         now_ns = self._clock.now_ns()
@@ -353,7 +339,8 @@ class EngineUnit:
         self._calls.end_unknown(self._scheduler.knows)
         self._decisions.tell_recorder_again()
         for camera in self._cameras:
-            if not camera.lossless and camera.state is CameraState.UP:
+            if not camera.lossless:
+                # Also while it is away: events whose condition stays unknown must end.
                 self._decisions.tick(camera.name, now_ns)
             elif camera.state is CameraState.ENDED and not self._scheduler.busy(camera.name):
                 self._decisions.camera_ended(camera.name, camera.session, camera.last_capture_ns)
@@ -372,28 +359,3 @@ class EngineUnit:
     def _send_to_recorder(self, message: Message) -> bool:
         link = self._links.get(wiring.RECORDER)
         return link is not None and link.send_nowait(message)
-
-    def _make_scheduler(self) -> Scheduler:
-        spec = self._shell.spec
-        quiet_ns = {camera.name: camera.gate.quiet_interval_ns for camera in spec.cameras}
-        lanes = [
-            Lane(
-                number,
-                lane,
-                self._executor_of[lane.model],
-                quiet_ns[lane.camera],
-                LaneLedger(self._ledger, number),
-            )
-            for number, lane in enumerate(spec.lanes)
-        ]
-        executors = [
-            ExecutorState(
-                executor.name,
-                executor.streams,
-                [model.name for model in executor.models],
-                executor.hang_timeout_ns,
-            )
-            for executor in spec.executors
-        ]
-        return Scheduler(lanes, executors)
-

@@ -100,7 +100,7 @@ class Scheduler:
                 ledger.settle(Fate.MODEL_FAILED)
                 lane.advance_due(capture_ns)
             else:
-                if lane.candidate and False:
+                if lane.candidate:
                     ledger.settle(Fate.SUPERSEDED)
                 else:
                     lane.waiting_since_ns = capture_ns
