@@ -41,7 +41,7 @@ class ChildRig:
     @contextlib.contextmanager
     def running(self) -> Iterator["ChildRig"]:
         """The child, ready and with all links; it is gone afterwards."""
-        os.environ["PENSTOCK_LOG_LEVEL"] = "error"
+        os.environ.setdefault("PENSTOCK_LOG_LEVEL", "error")
         regions = MemfdRegions()
         self.memory = wiring.create_regions(self.spec, regions)
         spec_region = wiring.create_spec_region(self.spec, regions)
@@ -64,7 +64,7 @@ class ChildRig:
             self._wait_ready()
             yield self
         finally:
-            self._child.kill()
+            print("ended", self._child.ended()); self._child.kill()
             self._child.wait_ended(5.0)
             for link in (control, *self.links.values()):
                 link.close()
