@@ -8,20 +8,18 @@ order: so that unit is due when that picture is, which with B-frames is before i
 
 import heapq
 from collections import deque
-from collections.abc import Callable
 
 import msgspec
 
 from penstock.base.clock import NS_PER_S, Clock
-from penstock.base.redaction import redact
 from penstock.contracts.identity import FrameId, StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
 from penstock.contracts.sources import SourceError, SourceFault
-from penstock.contracts.specs import StreamSpec
 from penstock.contracts.times import CaptureTime, TimeBasis
 from penstock.sources import faults
 from penstock.sources.interruption import Interruption
 from penstock.sources.media_file import MOST_REORDERED, FilePacket, MediaFile, path_of
+from penstock.sources.reopenable import ReopenableSource
 
 SLIP_NS = 2 * NS_PER_S
 """a reader that is later than this finds the file's time moved on to now, not a backlog to catch up with"""
@@ -37,45 +35,14 @@ class LiveFileStatistics(msgspec.Struct, frozen=True):
     """times the file's time was moved because nobody read for longer than two seconds"""
 
 
-class LiveFileSource:
+class LiveFileSource(ReopenableSource["LiveFileSession"]):
     """Each `wait_open` starts at the file's beginning; `interrupt` is final."""
 
-    live = True
-    lossless = False
-    seekable = False
-
-    def __init__(
-        self, spec: StreamSpec, *, key: Callable[[int], StreamKey], clock: Clock, new_session: Callable[[], int]
-    ) -> None:
-        self._spec = spec
-        self._key = key
-        self._clock = clock
-        self._new_session = new_session
-        self._interruption = Interruption()
-        self._session: LiveFileSession | None = None
-        self._url = redact(spec.url)
-
-    @property
-    def url(self) -> str:
-        return self._url
-
-    def wait_open(self) -> "LiveFileSession":
+    def _wait_connect(self) -> "LiveFileSession":
         """Raises SourceError where the file is missing or holds no video."""
-        if self._interruption.is_set():
-            raise faults.interrupted(self._url)
         file = MediaFile(path_of(self._spec.url), self._url, self._spec.options)
         file.wait_open()
-        session = self._session = LiveFileSession(
-            file, key=self._key(self._new_session()), url=self._url, clock=self._clock, loop=self._spec.loop
-        )
-        if self._interruption.is_set():
-            session.interrupt()
-        return session
-
-    def interrupt(self) -> None:
-        self._interruption.set()
-        if self._session is not None:
-            self._session.interrupt()
+        return LiveFileSession(file, key=self._next_key(), url=self._url, clock=self._clock, loop=self._spec.loop)
 
 
 class LiveFileSession:

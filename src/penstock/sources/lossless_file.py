@@ -1,58 +1,27 @@
 """A video file read once, as fast as the reader takes it, every picture dated by its place in the file."""
 
-from collections.abc import Callable
-
 from penstock.base.clock import Clock
-from penstock.base.redaction import redact
 from penstock.contracts.identity import FrameId, StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
 from penstock.contracts.sources import SourceError, SourceFault
-from penstock.contracts.specs import StreamSpec
 from penstock.contracts.times import CaptureTime, TimeBasis
 from penstock.sources import faults
 from penstock.sources.interruption import Interruption
 from penstock.sources.media_file import MediaFile, path_of
+from penstock.sources.reopenable import ReopenableSource
 
 
-class LosslessFileSource:
+class LosslessFileSource(ReopenableSource["LosslessFileSession"]):
     """Each `wait_open` reads the file from its start; `interrupt` is final."""
 
     live = False
     lossless = True
-    seekable = False
 
-    def __init__(
-        self, spec: StreamSpec, *, key: Callable[[int], StreamKey], clock: Clock, new_session: Callable[[], int]
-    ) -> None:
-        self._spec = spec
-        self._key = key
-        self._clock = clock
-        self._new_session = new_session
-        self._interruption = Interruption()
-        self._session: LosslessFileSession | None = None
-        self._url = redact(spec.url)
-
-    @property
-    def url(self) -> str:
-        return self._url
-
-    def wait_open(self) -> "LosslessFileSession":
+    def _wait_connect(self) -> "LosslessFileSession":
         """Raises SourceError where the file is missing or holds no video."""
-        if self._interruption.is_set():
-            raise faults.interrupted(self._url)
         file = MediaFile(path_of(self._spec.url), self._url, self._spec.options)
         file.wait_open()
-        session = self._session = LosslessFileSession(
-            file, key=self._key(self._new_session()), url=self._url, clock=self._clock
-        )
-        if self._interruption.is_set():
-            session.interrupt()
-        return session
-
-    def interrupt(self) -> None:
-        self._interruption.set()
-        if self._session is not None:
-            self._session.interrupt()
+        return LosslessFileSession(file, key=self._next_key(), url=self._url, clock=self._clock)
 
 
 class LosslessFileSession:

@@ -5,7 +5,7 @@ keyframe. After any error the connection is thrown away, for FFmpeg's RTSP state
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import av
 import av.error
@@ -14,7 +14,6 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from penstock.base.clock import Clock
-from penstock.base.redaction import redact
 from penstock.contracts.identity import FrameId, StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
 from penstock.contracts.sources import SourceError, SourceFault
@@ -23,6 +22,7 @@ from penstock.sources import faults, media_stream, nal_units
 from penstock.sources.capture_time import CaptureClock, CaptureStatistics
 from penstock.sources.codec_config import CodecConfigurations
 from penstock.sources.interruption import Interruption
+from penstock.sources.reopenable import ReopenableSource
 
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
@@ -40,29 +40,10 @@ PARSED_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "vvc", "av1"})
 """put together by a parser, which knows a picture's end only by the next one's start; MJPEG and VP8 are not"""
 
 
-class RtspSource:
+class RtspSource(ReopenableSource["RtspSession"]):
     """A camera that can be connected to again and again; `interrupt` is final."""
 
-    live = True
-    lossless = False
-    seekable = False
-
-    def __init__(
-        self, spec: StreamSpec, *, key: Callable[[int], StreamKey], clock: Clock, new_session: Callable[[], int]
-    ) -> None:
-        self._spec = spec
-        self._key = key
-        self._clock = clock
-        self._new_session = new_session
-        self._interruption = Interruption()
-        self._session: RtspSession | None = None
-        self._url = redact(spec.url)
-
-    @property
-    def url(self) -> str:
-        return self._url
-
-    def wait_open(self) -> "RtspSession":
+    def _wait_connect(self) -> "RtspSession":
         """Connects within `open_timeout_ns`, except that a slow name server is waited for; raises SourceError."""
         media_stream.silence_ffmpeg()
         spec = self._spec
@@ -85,27 +66,15 @@ class RtspSource:
         except SourceError:
             container.close()
             raise
-        session = self._session = RtspSession(
+        return RtspSession(
             container,
             container.demux(stream),
             media_stream.describe(container, stream),
-            key=self._key(self._new_session()),
+            key=self._next_key(),
             spec=spec,
             url=self._url,
             clock=self._clock,
         )
-        if self._interruption.is_set():
-            session.interrupt()
-        return session
-
-    def interrupt(self) -> None:
-        self._interruption.set()
-        if self._session is not None:
-            self._session.interrupt()
-
-    def _refuse_interrupted(self) -> None:
-        if self._interruption.is_set():
-            raise faults.interrupted(self._url) from None
 
 
 class RtspSession:
