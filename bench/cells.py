@@ -50,14 +50,15 @@ def _lines(report: Report) -> tuple[list[str], Rows]:
 
 
 def _matrix(report: Report) -> tuple[list[str], Rows]:
-    names: dict[str, str] = {}
+    units: dict[str, str] = {}
     for found in report.summaries.values():
         for series, one in found.items():
-            names.setdefault(series, one.unit)
-    body = []
-    for variant, found in report.summaries.items():
-        body.append([variant, *(number(found[series].p50) if series in found else "" for series in names)])
-    return ["variant", *(f"{series}, {unit}" if unit else series for series, unit in names.items())], body
+            units.setdefault(series, one.unit)
+    body = [
+        [series, unit, *(number(found[series].p50) if series in found else "" for found in report.summaries.values())]
+        for series, unit in units.items()
+    ]
+    return ["what", "unit", *report.summaries], body
 
 
 def verdict_text(verdict: Verdict) -> str:

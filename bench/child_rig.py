@@ -64,7 +64,7 @@ class ChildRig:
             self._wait_ready()
             yield self
         finally:
-            print("ended", self._child.ended()); self._child.kill()
+            self._child.kill()
             self._child.wait_ended(5.0)
             for link in (control, *self.links.values()):
                 link.close()

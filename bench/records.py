@@ -77,7 +77,7 @@ class Benchmark(msgspec.Struct, frozen=True):
     goals: tuple[Goal, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     layout: Literal["rows", "matrix"] = "rows"
-    """`rows`: one line per series with its percentiles; `matrix`: one line per variant, medians of all series"""
+    """`rows`: a line per variant and series with its percentiles; `matrix`: a line per series, medians by variant"""
 
 
 class Summary(msgspec.Struct, frozen=True):

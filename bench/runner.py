@@ -39,7 +39,7 @@ def run(benchmark: Benchmark, effort: Effort, tell: Callable[[str], None]) -> Re
                 _run_rounds(benchmark, effort, context, folder, rounds, tell)
     except Skipped as why:
         report = msgspec.structs.replace(report, skipped=str(why))
-    except (TurnFailed, OSError, RuntimeError) as error:
+    except Exception as error:  # one benchmark that breaks must not take the others' numbers along
         report = msgspec.structs.replace(report, failed=f"{type(error).__name__}: {error}")
     found = samples.summaries(rounds)
     ratios = (samples.ratio(comparison, rounds) for comparison in benchmark.comparisons)

@@ -167,13 +167,14 @@ class Running:
             timeout_s,
         )
 
-    def wait_event(self, rule: str, timeout_s: float = STARTED_WITHIN_S) -> dict[str, Any]:
-        """The first revision of the first event of `rule`."""
-        return self.wait_for(
-            f"an event of {rule}",
-            lambda: next((event for event in self.events() if event["rule"] == rule), None),
-            timeout_s,
-        )
+    def wait_event(self, rule: str, camera: str = "", timeout_s: float = STARTED_WITHIN_S) -> dict[str, Any]:
+        """The first revision of the first event of `rule`, on `camera` where one is named."""
+
+        def first() -> dict[str, Any] | None:
+            found = (event for event in self.events() if event["rule"] == rule and camera in ("", event["camera"]))
+            return next(found, None)
+
+        return self.wait_for(f"an event of {rule} {camera}", first, timeout_s)
 
     # acting
 

@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 
 import av.error
+import msgspec
 
 from penstock.contracts.clips import ClipJob, ClipResult
 from penstock.contracts.events import Evidence, EvidenceKind, EvidenceState
@@ -97,8 +98,9 @@ class Dossier:
             self._take_snapshot()
 
     def replace_job(self, job: ClipJob) -> None:
-        """The same event, as it is known now. An end that is known stays known."""
-        self.job = job
+        """The same event, as it is known now. What is known already stays known: an engine that took over from
+        another has no result to tell of."""
+        self.job = job if job.result is not None else msgspec.structs.replace(job, result=self.job.result)
         if self.clip is not None and job.end_ns is not None:
             self.clip.set_end(job.end_ns)
 
@@ -182,6 +184,10 @@ class Dossier:
         self.parts = []
 
     def _take_snapshot(self) -> None:
+        """Decodes the picture, or adopts the one that a recorder before this one has made of it."""
+        with contextlib.suppress(OSError):
+            self._snapshot = self._snapshot_entry((self.folder / SNAPSHOT).read_bytes())
+            return
         result = self.job.result
         if result is None:
             self._snapshot_failure = "the event was confirmed without a result, so no picture belongs to it"
@@ -197,7 +203,10 @@ class Dossier:
                 log.error("the snapshot of event %s failed", self.job.event_id, exc_info=error)
             self._snapshot_failure = reason_of(error)
             return
-        self._snapshot = SnapshotEntry(SNAPSHOT, hashlib.sha256(data).hexdigest(), self._spec.snapshot_quality)
+        self._snapshot = self._snapshot_entry(data)
+
+    def _snapshot_entry(self, data: bytes) -> SnapshotEntry:
+        return SnapshotEntry(SNAPSHOT, hashlib.sha256(data).hexdigest(), self._spec.snapshot_quality)
 
     def _publish(self, part: FinishedPart, count: int) -> PartEntry:
         name = "clip.mp4" if count == 1 else f"clip-{len(self.parts) + 1}.mp4"

@@ -31,8 +31,8 @@ class Decoder:
         """Raises ValueError where this FFmpeg has no decoder for the codec."""
         try:
             codec = av.CodecContext.create(self._info.codec, "r")
-        except av.FFmpegError as error:
-            raise ValueError(f"no decoder for {self._info.codec}: {error}") from error
+        except (av.FFmpegError, ValueError) as error:
+            raise ValueError(f"FFmpeg has no decoder for {self._info.codec}") from error
         assert isinstance(codec, av.VideoCodecContext)
         if self._info.extradata:
             codec.extradata = self._info.extradata
@@ -47,7 +47,8 @@ class Decoder:
         Every unit fed is settled in the books when its picture comes, when it turns out damaged, or at `close`.
         """
         self._seen_keyframe = self._seen_keyframe or packet.keyframe
-        if not self._seen_keyframe:
+        if not self._seen_keyframe or not packet.data:
+            # FFmpeg takes an empty unit for the end of the stream.
             self._books.settle(UnitFate.UNDECODABLE)
             return
         unit = av.Packet(packet.data)
@@ -57,7 +58,7 @@ class Decoder:
         self._held[packet.id.seq] = packet
         try:
             yield from self._settle(self._opened().decode(unit))
-        except av.InvalidDataError:
+        except av.FFmpegError:
             if self._held.pop(packet.id.seq, None) is not None:
                 self._books.settle(UnitFate.UNDECODABLE)
         while len(self._held) > _MAX_HELD:
@@ -68,7 +69,7 @@ class Decoder:
         """Gives out what the decoder still holds: at the end of a file, when no unit will follow."""
         try:
             yield from self._settle(self._opened().decode(None))
-        except av.InvalidDataError:
+        except av.FFmpegError:
             pass
         self._books.settle(UnitFate.SKIPPED, len(self._held))
         self._held.clear()

@@ -60,9 +60,12 @@ class Seen:
     confidence: NDArray[np.float32]
     fraction: float
     relearnt: bool = False
+    known: bool = True
+    """False for the first picture: there is nothing to compare it with, so that it says neither yes nor no"""
 
 
 _NOTHING = Seen(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), 0.0)
+_UNKNOWN = Seen(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), 0.0, known=False)
 
 
 class Background:
@@ -86,7 +89,7 @@ class Background:
         """Compares uint8 180×320, then learns; a picture older than the last one only compares."""
         if self._average is None:
             self._learn_anew(pixels, now_ns)
-            return _NOTHING
+            return _UNKNOWN
         difference = pixels.astype(np.float32)
         difference -= self._average
         sample = difference[::_SAMPLE, ::_SAMPLE]

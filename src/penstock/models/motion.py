@@ -72,9 +72,12 @@ class MotionModel:
         if seen.relearnt:
             with self._lock:
                 self._relearnt += 1
+        frame = view.frame
+        if not seen.known:
+            # Stating that nothing moves would end events whenever the model, or its camera, has just come back.
+            return Result(model=self.description.model, weight_hash=self.description.weight_hash, frame=frame)
         kept = np.flatnonzero(seen.confidence >= self._floor)
         kept = kept[np.argsort(-seen.confidence[kept], kind="stable")][: self._max_boxes]
-        frame = view.frame
         return Result(
             model=self.description.model,
             weight_hash=self.description.weight_hash,

@@ -141,6 +141,8 @@ class RuleStatistics(msgspec.Struct, frozen=True):
     """time in which the rule could not say"""
     known_ns: int
     """time in which it could"""
+    last_held_ns: int = 0
+    """last instant at which an open event's condition held; 0 where none is open"""
 
 
 class RulesStatistics(msgspec.Struct, frozen=True):

@@ -104,7 +104,7 @@ class RuleMachine:
         if self.state is RuleState.CONFIRMED:
             self._while_confirmed(at_ns, whole, inner, moves)
         elif self.state is not RuleState.COOLDOWN and at_ns >= self._free_from_ns:
-            # A tick may have ended the cooldown before an instant within it was heard of: that one opens nothing either.
+            # A tick may have ended the cooldown before an instant within it is heard of: that one opens nothing either.
             self._while_closed(at_ns, whole, inner, moves)
         return tuple(moves)
 

@@ -36,8 +36,19 @@ class Scene:
 class RunningRule:
     """A compiled rule, its conditions on a blackboard, its state machine, and the event it has open."""
 
-    __slots__ = ("_clock", "_ended", "_evaluations", "_opened", "_scene", "_session", "_start_error_ns",
-                 "compiled", "last_ns", "machine", "program")  # fmt: skip
+    __slots__ = (
+        "_clock",
+        "_ended",
+        "_evaluations",
+        "_opened",
+        "_scene",
+        "_session",
+        "_start_error_ns",
+        "compiled",
+        "last_ns",
+        "machine",
+        "program",
+    )
 
     def __init__(self, compiled: CompiledRule, program: Program, scene: Scene) -> None:
         self.compiled = compiled
@@ -148,6 +159,7 @@ class RunningRule:
             ended=self._ended,
             blind_ns=self.machine.blind_ns,
             known_ns=self.machine.known_ns,
+            last_held_ns=self.machine.last_held_ns or 0,
         )
 
     def _decide(

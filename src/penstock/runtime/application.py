@@ -21,6 +21,7 @@ from penstock.framebus.regions import HeapRegions, MemfdRegions, Region, Regions
 from penstock.runtime import wiring
 from penstock.runtime.census import Census
 from penstock.runtime.closing import close_books, disagreements, settled_statistics
+from penstock.runtime.data_folder import DataFolder, DataFolderError
 from penstock.runtime.decisions import journal_folder
 from penstock.runtime.shell import proportional_bytes, resident_bytes
 from penstock.store.records import EventRecord
@@ -56,7 +57,17 @@ class Application:
 
         Raises RunError where the run could not begin or go on.
         """
-        prepare_data_dir(Path(self._spec.data_dir))
+        folder = DataFolder(Path(self._spec.data_dir))
+        try:
+            folder.take()
+        except DataFolderError as error:
+            raise RunError(str(error)) from error
+        try:
+            return self._run(for_ns)
+        finally:
+            folder.give_back()
+
+    def _run(self, for_ns: int | None) -> dict[str, Any]:
         raise_descriptor_limit()
         regions, launcher = self._isolated()
         memory = wiring.create_regions(self._spec, regions)
@@ -194,20 +205,6 @@ def run_events(spec: RunSpec) -> Iterable[Event]:
                 if known is None or record.event.revision > known.revision:
                     newest[record.event.event_id] = record.event
     return sorted(newest.values(), key=lambda event: event.start_utc_ns)
-
-
-def prepare_data_dir(data_dir: Path) -> None:
-    """Makes the folder and writes into it once; raises RunError saying what is wrong with it."""
-    probe = data_dir / f".penstock-{os.getpid()}"
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise RunError(
-            f"the data folder {data_dir} cannot be written: {error.strerror}. "
-            "Choose a folder that this user may write to with data_dir in the configuration, or --data-dir"
-        ) from error
 
 
 def raise_descriptor_limit() -> None:

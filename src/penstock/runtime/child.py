@@ -54,8 +54,10 @@ def run_child(name: str, control: socket.socket, regions: Regions, clock: Clock)
 def main() -> None:
     name, descriptor, parent = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     end_with_parent(parent)
-    # Ctrl-C is the supervisor's to hear; it stops its children in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Both are the supervisor's to hear, also where a service manager sends them to all of its processes: it stops
+    # its children in order, with their events closed and their clips finished.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     clock = SystemClock()
     # The supervisor hands its log settings down in the environment: they are needed before the first message.
     logs = Logging(

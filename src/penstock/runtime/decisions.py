@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from penstock import __version__
 from penstock.base.clock import Clock
 from penstock.base.queues import BoundedQueue
@@ -37,13 +39,14 @@ from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
 from penstock.runtime.event_book import EventBook
 from penstock.store.journal import JournalWriter
 from penstock.store.records import CameraEntry, EventRecord, JournalRecord, Position, RuleEntry, RunEnded, RunStarted
-from penstock.telemetry.statistics import EventNote, JournalStatistics, RuleStatistics
+from penstock.telemetry.statistics import EventNote, JournalStatistics, ProcessStatistics, RuleStatistics
 from penstock.tracking.off import TrackingOff
 
 log = logging.getLogger(__name__)
 
 COMMITTED_BOUND = 4096
 NOTES_KEPT = 16
+_UNANNOUNCED = "it ended without saying so; the next run found it so, and this is when"
 
 
 def journal_folder(data_dir: str | Path) -> Path:
@@ -76,8 +79,17 @@ class DecisionPath:
         self._notes: deque[EventNote] = deque(maxlen=NOTES_KEPT)
         self._ended_cameras: set[str] = set()
         self._first_life = lease_epoch == 1
+        self._rules_before: dict[tuple[str, str], RuleStatistics] = {}
+        self._recorder_behind = False
+        """it was not told all: it was away, or the link to it was full"""
+        self._finish_told = False
         self.configured = False
         self.inputs = 0
+
+    def go_on_from(self, earlier: ProcessStatistics) -> None:
+        """What an engine before this one last published: its sums, and until when open events' conditions held."""
+        self._rules_before = {(rule.rule, rule.camera): rule for rule in earlier.rules}
+        self._notes.extend(earlier.recent_events)
 
     def start(self) -> None:
         """Opens the journal and takes over what an engine before this one left; raises OSError."""
@@ -86,6 +98,8 @@ class DecisionPath:
         for event in self._book.restore(recovered.unsettled_events()):
             self._journal_event(event)
         if self._first_life:
+            for run in recovered.open_runs():
+                self._journal.submit_nowait(RunEnded(run.run_id, self._spec.clock.utc_ns, _UNANNOUNCED))
             self._journal.submit_nowait(self._run_started())
 
     def stop(self) -> None:
@@ -153,8 +167,12 @@ class DecisionPath:
         for event in self._book.interrupt_all(now_ns):
             self._journal_event(event)
             self._tell_end(event.event_id)
-        if self._book.awaits_evidence():
-            self._send_to_recorder(FinishClips())
+
+    def finish_clips(self) -> None:
+        """Has the recorder finish what it has; safe to repeat."""
+        if not self._finish_told:
+            self.tell_recorder_again()
+            self._finish_told = not self._recorder_behind and self._send_to_recorder(FinishClips())
 
     def journalling(self) -> bool:
         """Whether a revision is not yet on disk."""
@@ -171,8 +189,16 @@ class DecisionPath:
 
     def recorder_attached(self) -> None:
         """A new recorder, or a new life of it: it is told of every clip that is still to be made."""
-        for job in self._book.jobs():
-            self._send_to_recorder(OpenClip(job))
+        self._recorder_behind = True
+        self._finish_told = False
+        self.tell_recorder_again()
+
+    def tell_recorder_again(self) -> None:
+        """Tells all that is still to be made, with its end where that is known, where not all was told."""
+        if self._recorder_behind:
+            self._recorder_behind = False
+            for job in self._book.jobs():
+                self._tell_recorder(OpenClip(job))
 
     def take_committed(self) -> None:
         """In the engine's loop: acts on what the journal has put on disk."""
@@ -183,22 +209,28 @@ class DecisionPath:
                 log.info("event %s: %s on %s confirmed", event.event_id[:8], event.rule, event.camera)
                 job = self._book.job(event.event_id)
                 if job is not None:
-                    self._send_to_recorder(OpenClip(job))
+                    self._tell_recorder(OpenClip(job))
 
     # numbers
 
     def rule_statistics(self) -> tuple[RuleStatistics, ...]:
-        return tuple(
-            RuleStatistics(
-                rule=rule.rule,
-                camera=rule.camera,
-                state=rule.state.value,
-                evaluations=rule.evaluations,
-                confirmed=rule.opened,
-                blind_ns=rule.blind_ns,
+        if not self.configured:
+            return tuple(self._rules_before.values())
+        found = []
+        for rule in self._evaluator.statistics().rules:
+            before = self._rules_before.get((rule.rule, rule.camera), RuleStatistics(rule.rule, rule.camera))
+            found.append(
+                RuleStatistics(
+                    rule=rule.rule,
+                    camera=rule.camera,
+                    state=rule.state.value,
+                    evaluations=before.evaluations + rule.evaluations,
+                    confirmed=before.confirmed + rule.opened,
+                    blind_ns=before.blind_ns + rule.blind_ns,
+                    last_held_ns=rule.last_held_ns,
+                )
             )
-            for rule in self._evaluator.statistics().rules
-        )
+        return tuple(found)
 
     def journal_statistics(self) -> JournalStatistics:
         now = self._journal.statistics()
@@ -235,7 +267,11 @@ class DecisionPath:
     def _tell_end(self, identity: str) -> None:
         end = self._book.clip_end(identity)
         if end is not None:
-            self._send_to_recorder(EndClip(end))
+            self._tell_recorder(EndClip(end))
+
+    def _tell_recorder(self, message: Message) -> None:
+        if not self._send_to_recorder(message):
+            self._recorder_behind = True
 
     def _on_committed(self, records: list[JournalRecord], position: Position) -> None:
         """From the journal's thread."""
@@ -273,7 +309,9 @@ class DecisionPath:
     def _recovered_rules(self) -> RulesState:
         """Open events and cooldowns of an engine before this one, on this boot's monotonic clock.
 
-        Cooldowns hold across runs and boots, by UTC; events of another run have been interrupted by now.
+        Cooldowns hold across runs and boots, by UTC; events of another run have been interrupted by now. What was
+        published tells until when a condition held: without it, an event that lasted longer than its unknown limit
+        would end with its engine.
         """
         clock = self._spec.clock
         offset_ns = clock.utc_ns - clock.mono_ns
@@ -289,7 +327,7 @@ class DecisionPath:
                     start_ns=event.start_utc_ns - offset_ns,
                     start_error_ns=event.start_error_ns,
                     confirmed_ns=event.confirmed_utc_ns - offset_ns,
-                    last_held_ns=event.confirmed_utc_ns - offset_ns,
+                    last_held_ns=max(event.confirmed_utc_ns - offset_ns, self._last_held_ns(event.rule, event.camera)),
                     clock=clock,
                 )
                 for event in recovered.open_events()
@@ -303,6 +341,10 @@ class DecisionPath:
                 if event.end_utc_ns is not None and event.rule in cooldowns
             ),
         )
+
+    def _last_held_ns(self, rule: str, camera: str) -> int:
+        before = self._rules_before.get((rule, camera))
+        return 0 if before is None else before.last_held_ns
 
     def _run_started(self) -> RunStarted:
         spec = self._spec
@@ -338,11 +380,4 @@ def placed_rule(rule: RuleSpec, vocabularies: Mapping[str, Vocabulary]) -> RuleS
             cameras.append(camera)
     if not cameras and error is not None:
         raise error
-    return RuleSpec(
-        name=rule.name,
-        when=rule.when,
-        cameras=tuple(cameras),
-        cooldown_ns=rule.cooldown_ns,
-        severity=rule.severity,
-        shadow=rule.shadow,
-    )
+    return msgspec.structs.replace(rule, cameras=tuple(cameras))

@@ -350,8 +350,7 @@ class EngineUnit:
 
     def _all_ended(self) -> bool:
         return bool(self._shell.spec.cameras) and all(
-            camera.state is CameraState.ENDED and not self._scheduler.busy(camera.name)
-            for camera in self._cameras
+            camera.state is CameraState.ENDED and not self._scheduler.busy(camera.name) for camera in self._cameras
         )
 
     # pieces

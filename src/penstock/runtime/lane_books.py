@@ -8,18 +8,13 @@ from penstock.framebus.regions import Region
 from penstock.runtime import wiring
 from penstock.scheduling.executors import ExecutorState
 from penstock.scheduling.lane import Lane
-from penstock.scheduling.ledger import WORDS_PER_LANE, LaneLedger
+from penstock.scheduling.ledger import LaneLedger
 from penstock.scheduling.scheduler import Scheduler
-
-
-def ledger_bytes(spec: RunSpec) -> int:
-    """Size of the ledger's region."""
-    return max(1, len(spec.lanes)) * WORDS_PER_LANE * WORD_BYTES
 
 
 def lane_ledgers(spec: RunSpec, regions: Mapping[str, Region]) -> list[LaneLedger]:
     """Each lane's row, in the order of the specification."""
-    counters = CounterBlock(regions[wiring.LEDGER].memory, ledger_bytes(spec) // WORD_BYTES)
+    counters = CounterBlock(regions[wiring.LEDGER].memory, wiring.ledger_bytes(spec) // WORD_BYTES)
     return [LaneLedger(counters, number) for number in range(len(spec.lanes))]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from penstock import __version__
+from penstock.base.clock import NS_PER_S
 from penstock.base.queues import BoundedQueue
 from penstock.contracts.clips import ClipResult
 from penstock.contracts.events import EvidenceState
@@ -23,6 +24,7 @@ from penstock.telemetry.statistics import ProcessStatistics, RecorderStatistics
 log = logging.getLogger(__name__)
 
 _REPORT_BOUND = 256
+_RETRY_NS = NS_PER_S // 5
 
 
 class RecorderUnit:
@@ -32,6 +34,7 @@ class RecorderUnit:
         self._shell = shell
         self._engine: Link | None = None
         self._reports: BoundedQueue[ClipResult] = BoundedQueue(_REPORT_BOUND)
+        self._unsent: ClipResult | None = None
         self._recorder = Recorder(
             Path(shell.spec.data_dir),
             {camera.name: self._feed(camera) for camera in shell.spec.cameras},
@@ -42,6 +45,7 @@ class RecorderUnit:
 
     def start(self) -> None:
         self._shell.reactor.on_wake(self._tell_results)
+        self._shell.reactor.call_every(_RETRY_NS, self._tell_results)
         self._recorder.start()
 
     def attached(self, link: Link) -> None:
@@ -108,6 +112,9 @@ class RecorderUnit:
         self._shell.reactor.wake_nowait()
 
     def _tell_results(self) -> None:
-        while (result := self._reports.get_nowait()) is not None:
-            if self._engine is not None:
-                self._engine.send_nowait(ClipReport(result))
+        """Hands on what is reported, in order. Without an engine it is dropped: the next one asks again."""
+        while (result := self._unsent or self._reports.get_nowait()) is not None:
+            self._unsent = None
+            if self._engine is not None and not self._engine.send_nowait(ClipReport(result)):
+                self._unsent = result
+                return

@@ -65,6 +65,11 @@ def stream_number(camera: CameraSpec, role: Role) -> int | None:
     return next((number for number, stream in enumerate(camera.streams) if role in stream.roles), None)
 
 
+def ledger_bytes(spec: RunSpec) -> int:
+    """Size of the ledger's region: a row for each lane."""
+    return max(1, len(spec.lanes)) * WORDS_PER_LANE * WORD_BYTES
+
+
 def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
     """Everything that must outlive a child, formatted and empty. The supervisor holds it until the run ends."""
     made: dict[str, Region] = {}
@@ -80,7 +85,7 @@ def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
             format_ring(ring, stream.ring_bytes, RING_ENTRIES)
         pool = make(pool_region(camera.name), pool_bytes(SLOTS_PER_CAMERA, SLOT_BYTES))
         format_pool(pool, SLOTS_PER_CAMERA, SLOT_BYTES)
-    make(LEDGER, max(1, len(spec.lanes)) * WORDS_PER_LANE * WORD_BYTES)
+    make(LEDGER, ledger_bytes(spec))
     for process in [*process_names(spec), SUPERVISOR]:
         make(statistics_region(process), STATISTICS_BYTES + HEADER_BYTES)
     return made

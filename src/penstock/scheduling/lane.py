@@ -107,12 +107,15 @@ class Lane:
         )
 
     def advance_due(self, capture_ns: int) -> None:
-        """A frame was taken: the next is due one interval after the last due time, so that rates do not drift,
-        but never sooner than half an interval after this one, so that a late frame causes no burst. After a pause of
-        an interval or more, or a new capture clock, the pace starts anew with this frame."""
-        if capture_ns - self.due_ns >= self.interval_ns or self._went_back(capture_ns):
+        """A frame was taken: the next is due one interval after the last due time, so that rates do not drift, but
+        never before an eighth of an interval has passed, so that a late frame is made up for by one frame, not by a
+        burst. The first frame, also of a new capture clock, sets the pace.
+
+        To set it anew after every pause would be unfair: of lanes that are served about one interval late, the later
+        ones would each time wait longer."""
+        if not self.due_ns or self._went_back(capture_ns):
             self.due_ns = capture_ns
-        self.due_ns = max(self.due_ns + self.interval_ns, capture_ns + self.interval_ns // 2)
+        self.due_ns = max(self.due_ns + self.interval_ns, capture_ns + self.interval_ns // 8)
 
     def _went_back(self, capture_ns: int) -> bool:
         """Whether this is another session's clock: within one, a due time is at most an interval away."""

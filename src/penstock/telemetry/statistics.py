@@ -173,6 +173,8 @@ class RuleStatistics(msgspec.Struct, frozen=True):
     blind_ns: int = 0
     """time in which the rule could not be decided"""
     last_event_utc_ns: int = 0
+    last_held_ns: int = 0
+    """capture time at which an open event's condition last held: what an engine after a crash goes on from"""
 
 
 class EngineStatistics(msgspec.Struct, frozen=True):
