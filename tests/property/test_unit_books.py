@@ -46,7 +46,7 @@ def damaged(packet: EncodedPacket, drawn: random.Random) -> EncodedPacket:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**9), b_frames=st.sampled_from([0, 2]))
 def test_every_unit_has_one_fate(seed: int, b_frames: int) -> None:
-    """Units are fed whole, damaged, twice or not at all; the session ends, is flushed, or dies with its process."""
+    """Units are fed whole, damaged, empty or not at all; the session ends, is flushed, or dies with its process."""
     drawn = random.Random(seed)
     source = film(b_frames)
     books, counters = new_books()
@@ -101,9 +101,7 @@ def test_pictures_come_in_presentation_order_each_with_its_own_unit(b_frames: in
     assert [picture.pts for _, picture in shown] == [unit.pts for unit, _ in shown]
     for number, (_, picture) in enumerate(shown):
         drawn = source.pictures[number][:96].astype(int)
-        seen = picture.to_ndarray(format="gray")[:, :160].astype(int)
         luma = picture.to_ndarray()[:96].astype(int)
-        assert seen.shape == drawn.shape
         assert abs(luma - drawn).mean() < 6, f"picture {number} is another"
     reading = read_units(counters)
     assert (reading.received, reading.decoded) == (40, 40)

@@ -206,7 +206,8 @@ class Running:
 
     def assert_nothing_left(self, timeout_s: float = 2.0) -> None:
         """No process, no shared memory and no half-written file of this run outlives it by more than `timeout_s`."""
-        assert self._memory, "note_resources was not called while the run was alive"
+        shares = "thread" not in self._arguments
+        assert bool(self._memory) == shares, "note_resources was not called while the run was alive"
         until_s = time.monotonic() + timeout_s
         while (left := [pid for pid in self._pids if is_ours(pid)]) and time.monotonic() < until_s:
             time.sleep(POLL_S)

@@ -150,7 +150,7 @@ class Recorder:
                     self._count(leftovers_removed=1)
                 chain.load()
             except OSError as error:
-                log.warning("clips of camera %s in %s: %s", camera, folder, reason_of(error))
+                log.warning("clips in %s: %s", folder, reason_of(error), extra={"camera": camera})
 
     def step(self, now_ns: int) -> int:
         """Does what is due at `now_ns`; returns the instant at which to be called again, or before on new jobs."""

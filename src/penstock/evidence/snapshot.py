@@ -1,7 +1,7 @@
 """Finds and decodes the very picture that a result's boxes came from.
 
-From the keyframe at or before it, up to its access unit. Every packet carries its number through the decoder, so
-that the right picture comes out however many the decoder holds back or reorders; presentation times are not trusted.
+From the keyframe at or before it, up to its access unit. Every packet is carried through the decoder, so that the
+right picture comes out however many the decoder holds back or reorders; presentation times are not trusted.
 """
 
 import av
@@ -75,12 +75,19 @@ def _decode(packets: list[EncodedPacket], info: StreamInfo, seq: int) -> av.Vide
     found: av.VideoFrame | None = None
     for source in packets:
         packet = av.Packet(source.data)
-        packet.opaque = source.id.seq
+        # The packet itself, not its number: PyAV finds it by address, and small numbers share theirs.
+        packet.opaque = source
         try:
             frames = context.decode(packet)
         except av.error.InvalidDataError:
             continue  # one damaged packet; the picture asked for may still come out
-        found = next((frame for frame in frames if frame.opaque == seq), found)
-    if found is None:
-        found = next((frame for frame in context.decode(None) if frame.opaque == seq), None)
-    return found
+        found = _of(seq, frames) or found
+    return found or _of(seq, context.decode(None))
+
+
+def _of(seq: int, frames: list[av.VideoFrame]) -> av.VideoFrame | None:
+    for frame in frames:
+        source = frame.opaque
+        if isinstance(source, EncodedPacket) and source.id.seq == seq:
+            return frame
+    return None

@@ -18,7 +18,11 @@ _MAX_HELD = 17
 
 
 class Decoder:
-    """One codec configuration's decoder; units and pictures are matched by FFmpeg's opaque pointer."""
+    """One codec configuration's decoder; units and pictures are matched by FFmpeg's opaque pointer.
+
+    What it points at is the packet itself: PyAV finds it by its address, so that one object in two decoders (a small
+    number, which Python keeps once for all) would be gone for both as soon as one has done with it.
+    """
 
     def __init__(self, info: StreamInfo, books: UnitBooks) -> None:
         self._info = info
@@ -54,7 +58,7 @@ class Decoder:
         unit = av.Packet(packet.data)
         unit.pts = packet.pts
         unit.dts = packet.dts
-        unit.opaque = packet.id.seq
+        unit.opaque = packet
         self._held[packet.id.seq] = packet
         try:
             yield from self._settle(self._opened().decode(unit))
@@ -82,8 +86,8 @@ class Decoder:
 
     def _settle(self, frames: list[av.VideoFrame]) -> Iterator[tuple[EncodedPacket, av.VideoFrame]]:
         for frame in frames:
-            seq = frame.opaque
-            packet = self._held.pop(seq, None) if isinstance(seq, int) else None
+            source = frame.opaque
+            packet = self._held.pop(source.id.seq, None) if isinstance(source, EncodedPacket) else None
             if packet is None:
                 # A second picture from one unit (field pairs): the unit is settled already.
                 continue

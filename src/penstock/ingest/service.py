@@ -84,9 +84,8 @@ class IngestService:
                 for camera in self._cameras.values():
                     freed = camera.slots.reclaim(message.leases)
                     if freed:
-                        log.info(
-                            "camera %s: %d slots of an ended process are free again", camera.worker.spec.camera, freed
-                        )
+                        where = {"camera": camera.worker.spec.camera}
+                        log.info("%d slots of an ended process are free again", freed, extra=where)
             case _:
                 log.warning("ingest does not understand %s", type(message).__name__)
 
@@ -168,7 +167,7 @@ class IngestService:
         except Exception as error:
             # FFmpeg refuses formats that it cannot scale; the model's lane hears of it, the camera goes on.
             camera.slots.abandon(lease)
-            log.warning("camera %s: no view could be made: %s", ask.camera, error)
+            log.warning("no view could be made: %s", error, extra={"camera": ask.camera})
             self._refuse(camera, ask, str(error))
             return None
         camera.worker.books.count(Word.VIEWS)

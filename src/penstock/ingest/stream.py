@@ -81,6 +81,7 @@ class StreamWorker:
         on_news: Callable[[], None],
     ) -> None:
         self.spec = spec
+        self._where = {"camera": spec.camera}
         self.books = books
         self.newest = newest
         self.lossless = source.lossless
@@ -155,7 +156,7 @@ class StreamWorker:
                 ended = self._session_once()
             except Exception:
                 # A defect in one stream must stay in it: say so, and go on as after a lost connection.
-                log.exception("camera %s: unexpected error, reconnecting", self.spec.camera)
+                log.exception("unexpected error, reconnecting", extra=self._where)
                 self._change(CameraState.DOWN, reason="unexpected error")
                 ended = False
             if ended:
@@ -172,7 +173,7 @@ class StreamWorker:
         except SourceError as error:
             if error.fault is not SourceFault.INTERRUPTED:
                 self.books.count(Word.CONNECT_FAILURES)
-                log.warning("camera %s: %s", self.spec.camera, error)
+                log.warning("cannot connect: %s", error, extra=self._where)
                 self._change(CameraState.DOWN, reason=error.what)
             return False
         self._connect_ns = self._clock.now_ns() - began_ns
@@ -194,12 +195,12 @@ class StreamWorker:
         if error.fault is SourceFault.INTERRUPTED:
             return False
         if error.fault is SourceFault.ENDED and (self.lossless or not self._source.live):
-            log.info("camera %s: read to its end", self.spec.camera)
+            log.info("read to its end", extra=self._where)
             self._change(CameraState.ENDED, reason="end of file")
             return True
         if error.fault is SourceFault.STALLED:
             self.books.count(Word.STALLS)
-        log.warning("camera %s: %s", self.spec.camera, error)
+        log.warning("connection lost: %s", error, extra=self._where)
         self._change(CameraState.DOWN, reason=error.what)
         return False
 

@@ -206,7 +206,7 @@ class DecisionPath:
             event = record.event
             self._note(event)
             if event.revision == 1:
-                log.info("event %s: %s on %s confirmed", event.event_id[:8], event.rule, event.camera)
+                log.info("event %s confirmed", event.event_id[:8], extra={"camera": event.camera, "rule": event.rule})
                 job = self._book.job(event.event_id)
                 if job is not None:
                     self._tell_recorder(OpenClip(job))

@@ -1,20 +1,35 @@
 """What the engine keeps of its cameras: their state and session, who reads them, and how far they are."""
 
+import logging
 from collections.abc import Iterator, Mapping
 
+from penstock.base.clock import NS_PER_MS
 from penstock.contracts.identity import Role
 from penstock.contracts.messages import CameraState, Notice
-from penstock.contracts.specs import LaneSpec, RunSpec
+from penstock.contracts.specs import LaneSpec, RunSpec, SourceMode
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import Region
 from penstock.ingest import books
 from penstock.runtime import wiring
 
+log = logging.getLogger(__name__)
+
 
 class EngineCamera:
     """One camera, as the news of it say."""
 
-    __slots__ = ("ingest", "lanes", "last_capture_ns", "lossless", "name", "notice", "session", "state", "units")
+    __slots__ = (
+        "_longest_budget_ns",
+        "ingest",
+        "lanes",
+        "last_capture_ns",
+        "lossless",
+        "name",
+        "notice",
+        "session",
+        "state",
+        "units",
+    )
 
     def __init__(self, name: str, ingest: str, lanes: tuple[LaneSpec, ...], units: CounterBlock | None) -> None:
         self.name = name
@@ -26,14 +41,31 @@ class EngineCamera:
         self.state = CameraState.STARTING
         self.session = 0
         self.lossless = False
+        self._longest_budget_ns = max((lane.budget_ns for lane in lanes), default=0)
         self.last_capture_ns = 0
         self.notice: Notice | None = None
         """lossless cameras: the frame that ingest holds until every lane has it"""
+        self.handed_index = 0
+        """lossless cameras: every lane had what it wanted of the frames up to this one"""
+
+    def warn_of_delay(self, age_ns: int) -> None:
+        """Says that no lane can analyse this camera in time, where its frames are older than every budget on arrival.
+
+        Encoders with B-frames send a picture only after later ones; a camera or a network may be slow besides.
+        """
+        if age_ns > self._longest_budget_ns:
+            log.warning(
+                "frames are %.0f ms old when they arrive, and the budget is %.0f ms: none can be analysed in time. "
+                "Turn B-frames off in the camera, or raise detect.budget",
+                age_ns / NS_PER_MS,
+                self._longest_budget_ns / NS_PER_MS,
+                extra={"camera": self.name},
+            )
 
     def frames_so_far(self) -> int:
-        """Frames decoded until now, without the one that a lossless camera holds."""
-        if self.notice is not None:
-            return self.notice.frame.index - 1
+        """Frames decoded until now, but for the one that a lossless camera holds, heard of or not."""
+        if self.lossless:
+            return self.handed_index if self.notice is None else self.notice.frame.index - 1
         return self.units[books.Word.FRAMES] if self.units is not None else 0
 
 
@@ -45,12 +77,14 @@ class CameraBook:
         self._cameras: dict[str, EngineCamera] = {}
         for camera in spec.cameras:
             number = wiring.stream_number(camera, Role.DETECT)
+            stream = camera.stream_with(Role.DETECT)
             region = None if number is None else regions[wiring.units_region(camera.name, number)]
             self._cameras[camera.name] = EngineCamera(
                 camera.name,
                 ingests[camera.name],
                 tuple(lane for lane in spec.lanes if lane.camera == camera.name),
                 None if region is None else CounterBlock(region.memory, books.WORDS),
+                lossless=stream is not None and stream.mode is SourceMode.LOSSLESS,
             )
 
     def __getitem__(self, name: str) -> EngineCamera:

@@ -82,12 +82,16 @@ class EngineUnit:
 
     def start(self) -> None:
         shell = self._shell
-        for camera in shell.spec.cameras:
-            self._calls.attach(shell.regions[wiring.pool_region(camera.name)])
+        for spec in shell.spec.cameras:
+            self._calls.attach(shell.regions[wiring.pool_region(spec.name)])
+        for camera in self._cameras:
+            self._scheduler.set_lossless(camera.name, camera.lossless)
         for lane, ledger in zip(shell.spec.lanes, self._ledgers, strict=True):
+            camera = self._cameras[lane.camera]
+            camera.handed_index = max(camera.handed_index, ledger.last_index)
             lost = ledger.close_after_crash()
             if lost:
-                log.warning("lane %s: %d frames were lost with the engine before this one", lane.name, lost)
+                log.warning("%d frames were lost with the engine before this one", lost, extra=_where(lane))
         earlier = shell.previous_statistics()
         if earlier is not None:
             self._counts.go_on_from(earlier)
@@ -173,6 +177,8 @@ class EngineUnit:
             camera.notice = notice
             if not self._ready_for(camera):
                 return
+        else:
+            camera.warn_of_delay(now_ns - frame.capture.mono_ns)
         self._hear(frame.index, notice, now_ns)
 
     def _hear(self, index: int, notice: Notice | ViewReady, now_ns: int) -> None:
@@ -221,7 +227,12 @@ class EngineUnit:
         if not self._scheduler.finished(outcome.work_id, outcome.status, outcome.compute_ns, now_ns):
             return
         if outcome.failure is not None:
-            log.warning("lane %s: %s: %s", lane, outcome.failure.cause, outcome.failure.message)
+            log.warning(
+                "model failed (%s): %s",
+                outcome.failure.cause,
+                outcome.failure.message,
+                extra=_where(self._lane_specs[lane]),
+            )
         if outcome.status is not OutcomeStatus.DONE:
             return
         camera = self._cameras[call.ask.camera]
@@ -327,6 +338,7 @@ class EngineUnit:
             return
         link = self._links.get(camera.ingest)
         if link is not None and link.send_nowait(FrameDone(camera.name, notice.frame.index)):
+            camera.handed_index = notice.frame.index
             camera.notice = None
 
     def _ready_for(self, camera: EngineCamera) -> bool:
@@ -358,3 +370,8 @@ class EngineUnit:
     def _send_to_recorder(self, message: Message) -> bool:
         link = self._links.get(wiring.RECORDER)
         return link is not None and link.send_nowait(message)
+
+
+def _where(lane: LaneSpec) -> dict[str, str]:
+    """What a log line about a lane is about."""
+    return {"camera": lane.camera, "model": lane.model}

@@ -115,9 +115,15 @@ class ExecutorUnit:
             model, told = news
             self._loaded[model] = told
             if isinstance(told, Failure):
-                log.error("model %s: %s", model, told.message)
+                log.error("not loaded: %s", told.message, extra={"model": model})
             else:
-                log.info("model %s ready: %s, %s, %.1f s", model, told.head, told.device, told.load_ns / 1e9)
+                log.info(
+                    "ready: %s on %s, loaded in %.1f s",
+                    told.head,
+                    told.device,
+                    told.load_ns / 1e9,
+                    extra={"model": model},
+                )
             self._tell_model(model, told)
         for outcome in self._executor.completed_nowait():
             if not self._send(Completed(outcome)) and self._engine is not None:

@@ -98,7 +98,7 @@ class IngestUnit:
         for worker, camera, _ in self._workers:
             worker.stop_nowait()
             if not worker.wait_stopped(max(0.0, (stop_by_ns - clock.now_ns()) / NS_PER_S)):
-                log.info("camera %s: a read under way is left to end with the process", camera.name)
+                log.info("a read under way is left to end with the process", extra={"camera": camera.name})
 
     def _make_worker(self, camera: CameraSpec, number: int, stream: StreamSpec) -> StreamWorker:
         shell = self._shell

@@ -1,0 +1,286 @@
+"""One stream's life on simulated time: its thread's work is run in the test's own thread, from a scripted source."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from penstock.base.clock import SimulatedClock
+from penstock.contracts.identity import Role
+from penstock.contracts.messages import CameraState
+from penstock.contracts.packets import EncodedPacket, StreamInfo
+from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.specs import GateSpec, StreamSpec
+from penstock.framebus.counters import CounterBlock
+from penstock.framebus.regions import HeapRegions
+from penstock.framebus.ring import RingReader, RingWriter, format_ring, ring_bytes
+from penstock.ingest.books import WORDS, UnitBooks
+from penstock.ingest.gate import Gate
+from penstock.ingest.newest import NewestFrame
+from penstock.ingest.stream import StreamWorker
+from penstock.sources.backoff import Backoff
+from penstock.testkit.film import Film, make_film
+
+MS = 1_000_000
+Step = EncodedPacket | SourceError | Exception
+
+
+@pytest.fixture(scope="module")
+def film() -> Film:
+    return make_film(frames=20, gop=5, width_px=64, height_px=48)
+
+
+class ScriptedSession:
+    def __init__(self, number: int, steps: Sequence[Step], info: StreamInfo) -> None:
+        self.session = number
+        self.closed = False
+        self._steps = list(steps)
+        self._info = info
+
+    def info(self, info_id: int) -> StreamInfo:
+        return self._info
+
+    def wait_read(self) -> EncodedPacket:
+        if not self._steps:
+            raise SourceError(SourceFault.INTERRUPTED, "the script is over")
+        step = self._steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        stream = msgspec.structs.replace(step.id.stream, session=self.session)
+        return msgspec.structs.replace(step, id=msgspec.structs.replace(step.id, stream=stream))
+
+    def interrupt(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ScriptedSource:
+    """Opens one session after another; the stream is stopped when the script is over."""
+
+    url = "rtsp://cam"
+    live = True
+    seekable = False
+
+    def __init__(self, sessions: Sequence[Sequence[Step] | SourceError], info: StreamInfo, lossless: bool) -> None:
+        self.lossless = lossless
+        self.opened: list[ScriptedSession] = []
+        self.over: Callable[[], None] = lambda: None
+        self._sessions = list(sessions)
+        self._info = info
+
+    def wait_open(self) -> ScriptedSession:
+        if not self._sessions:
+            self.over()
+            raise SourceError(SourceFault.INTERRUPTED, "the script is over")
+        script = self._sessions.pop(0)
+        if isinstance(script, SourceError):
+            raise script
+        self.opened.append(ScriptedSession(100 + len(self.opened), script, self._info))
+        return self.opened[-1]
+
+    def interrupt(self) -> None:
+        """Nothing waits."""
+
+
+class Life:
+    """A worker that has run its script, and what was seen of it at each of its news."""
+
+    def __init__(
+        self,
+        sessions: Sequence[Sequence[Step] | SourceError],
+        info: StreamInfo,
+        *,
+        roles: tuple[Role, ...] = (Role.DETECT, Role.RECORD),
+        lossless: bool = False,
+    ) -> None:
+        self.clock = SimulatedClock(1_000 * MS)
+        self.counters = CounterBlock(memoryview(bytearray(8 * WORDS)), WORDS)
+        self.region = HeapRegions().create("ring", ring_bytes(100_000, 64))
+        format_ring(self.region, 100_000, 64)
+        self.source = ScriptedSource(sessions, info, lossless)
+        self.newest = NewestFrame()
+        self.seen: list[tuple[str, int, int | None]] = []
+        self.worker = StreamWorker(
+            StreamSpec("door", "rtsp://cam", roles),
+            self.source,
+            books=UnitBooks(self.counters),
+            ring=RingWriter(self.region, 10**12),
+            newest=self.newest,
+            gate=Gate(GateSpec()),
+            backoff=Backoff(3_000 * MS, lambda: 0.0),
+            clock=self.clock,
+            on_news=self._news,
+        )
+        self.source.over = self.worker.stop_nowait
+        self.hand_over = True
+
+    def _news(self) -> None:
+        phase, (newest, _) = self.worker.phase(), self.newest.look()
+        self.seen.append((phase.state.value, phase.session, None if newest is None else newest.ref.index))
+        if newest is not None:
+            assert newest.ref.id.stream.session == phase.session
+            if self.hand_over:
+                self.worker.handed_over(newest.ref.index)
+
+    def run(self) -> "Life":
+        self.worker._run()
+        return self
+
+    @property
+    def units(self) -> Any:
+        return self.worker.books.reading()
+
+
+def test_units_are_numbered_kept_decoded_and_told(film: Film) -> None:
+    life = Life([film.packets[:6]], film.info).run()
+    assert (
+        life.seen
+        == [
+            ("starting", 0, None),
+            ("connecting", 0, None),
+            ("up", 100, None),
+            *[("up", 100, index) for index in range(1, 7)],
+            ("connecting", 100, None),
+        ][1:]
+    )
+    units = life.units
+    assert (units.received, units.decoded, units.frames, units.sessions, units.in_flight) == (6, 6, 6, 1, 0)
+    assert units.received_bytes == sum(len(packet.data) for packet in film.packets[:6])
+    span = RingReader(life.region).span()
+    assert span is not None
+    assert (span.first_index, span.last_index) == (0, 5)
+    assert life.source.opened[0].closed
+
+
+def test_a_lost_camera_is_connected_again_ever_later(film: Film) -> None:
+    refused = SourceError(SourceFault.REFUSED, "rtsp://cam refused the connection")
+    stalled = SourceError(SourceFault.STALLED, "nothing came for 3 s")
+    life = Life([refused, refused, [*film.packets[:2], stalled], film.packets[:1]], film.info)
+    began_ns = life.clock.now_ns()
+    life.run()
+    states = [(state, session) for state, session, frame in life.seen if frame is None]
+    assert states == [
+        ("connecting", 0),
+        ("down", 0),
+        ("connecting", 0),
+        ("down", 0),
+        ("connecting", 0),
+        ("up", 100),
+        ("down", 100),
+        ("connecting", 100),
+        ("up", 101),
+        ("connecting", 101),
+    ]
+    assert [frame for *_, frame in life.seen if frame is not None] == [1, 2, 3], "frames go on counting"
+    assert (life.units.connect_failures, life.units.stalls, life.units.sessions) == (2, 1, 2)
+    assert life.clock.now_ns() - began_ns == (100 + 200 + 400 + 800) * MS, "half of 0.2, 0.4, 0.8, 1.6 s"
+
+
+def test_no_frame_outlives_the_news_of_its_end(film: Film) -> None:
+    stalled = SourceError(SourceFault.STALLED, "nothing came for 3 s")
+    life = Life([[*film.packets[:2], stalled]], film.info).run()
+    assert [frame for state, _, frame in life.seen if state == "down"] == [None]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), MemoryError()], ids=["defect", "memory"])
+def test_a_defect_ends_a_session_not_the_stream(film: Film, error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    life = Life([[*film.packets[:3], error], film.packets[:2]], film.info).run()
+    assert ("down", 100, None) in life.seen
+    assert (life.units.sessions, life.units.decoded, life.units.in_flight) == (2, 5, 0)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_whatever_fails_between_two_counts_the_books_balance(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ring, the configuration and the gate fail in turn: each unit has its fate when its session has ended."""
+    life = Life([film.packets[:4]] * 4, film.info)
+    calls = [0]
+
+    def failing(original: Callable[..., Any], on: int) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            calls[0] += 1
+            if calls[0] % on == 0:
+                raise OSError("broken")
+            return original(*args)
+
+        return call
+
+    monkeypatch.setattr(life.worker._ring, "write", failing(life.worker._ring.write, 3))
+    monkeypatch.setattr(life.worker._gate, "moved", failing(life.worker._gate.moved, 5))
+    monkeypatch.setattr(ScriptedSession, "info", failing(ScriptedSession.info, 7))
+    life.run()
+    units = life.units
+    assert units.sessions == 4
+    assert units.in_flight == 0
+    assert units.lost > 0
+    assert units.received == units.decoded + units.lost
+
+
+def test_a_stream_that_is_only_recorded_is_not_decoded(film: Film) -> None:
+    life = Life([film.packets], film.info, roles=(Role.RECORD,)).run()
+    units = life.units
+    assert (units.received, units.kept, units.frames, units.in_flight) == (20, 20, 0, 0)
+
+
+def test_a_file_read_to_its_end_is_flushed_and_never_opened_again(film: Film) -> None:
+    ended = SourceError(SourceFault.ENDED, "end of file")
+    source = make_film(frames=12, b_frames=2, gop=12, width_px=64, height_px=48)
+    life = Life([[*source.packets, ended], source.packets], source.info, lossless=True).run()
+    assert (life.units.received, life.units.decoded, life.units.lost) == (12, 12, 0)
+    assert life.seen[-1] == ("ended", 100, None)
+    assert life.worker.status().state is CameraState.ENDED
+
+
+def test_a_lossless_stream_goes_on_only_when_its_frame_was_handed_over(film: Film) -> None:
+    life = Life([film.packets[:5]], film.info, lossless=True)
+    life.hand_over = False
+    waited = []
+
+    class Waiting(SimulatedClock):
+        def wait(self, event: Any, timeout_s: float) -> bool:
+            newest, _ = life.newest.look()
+            if newest is None:
+                return super().wait(event, timeout_s)
+            waited.append(newest.ref.index)
+            if len(waited) % 3 == 0:
+                life.worker.handed_over(newest.ref.index)
+            else:
+                life.worker.handed_over(newest.ref.index - 1)
+            return event.is_set()
+
+    life.worker._clock = Waiting(1)
+    life.run()
+    assert waited == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5]
+    assert life.units.decoded == 5
+
+
+def test_a_codec_without_decoder_says_so_and_settles_its_unit(film: Film) -> None:
+    life = Life([film.packets[:1]], msgspec.structs.replace(film.info, codec="no-such-codec")).run()
+    assert (life.units.received, life.units.undecodable, life.units.in_flight) == (1, 1, 0)
+    assert ("down", 0, None) in life.seen
+
+
+def test_status_can_be_asked_at_any_moment(film: Film) -> None:
+    """By another thread, between any two lines: so never half of a change."""
+    life = Life([film.packets[:5], film.packets[:5]], film.info)
+    before = life.worker.status()
+    assert (before.state, before.fps, before.codec) == (CameraState.STARTING, 0.0, "")
+    asked = []
+    look = life._news
+    life.worker._on_news = lambda: (look(), asked.append(life.worker.status()))[0]
+    life.run()
+    assert [status.fps for status in asked if status.state is CameraState.UP][3] == pytest.approx(25.0)
+    assert asked[-1].width_px == 64
+    assert asked[-1].ring.packets == 10
+
+
+def test_an_earlier_process_left_units_behind(film: Film) -> None:
+    life = Life([], film.info)
+    for _ in range(3):
+        life.worker.books.receive(10)
+    life.worker.start()
+    assert life.worker.wait_stopped(10)
+    assert (life.units.received, life.units.lost) == (3, 3)
