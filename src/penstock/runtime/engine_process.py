@@ -30,6 +30,7 @@ from penstock.contracts.messages import (
     ViewReady,
     ViewRefused,
 )
+from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import ModelDescription, Outcome, OutcomeStatus, Work
 from penstock.framebus.links import Link
 from penstock.runtime import wiring
