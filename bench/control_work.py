@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bench import control_engine, control_executor, control_ingest
+from bench import control_engine, control_executor, control_floor, control_ingest
 from bench.drawn_video import drawn_video
 from bench.records import Benchmark, Context, Effort, Goal, Series, Taken
 
@@ -29,6 +29,7 @@ def measure(variant: str, effort: Effort, context: Context) -> Taken:
         series, facts = control_engine.paced(f"{folder}/paced", CAMERAS, effort.pick(15, 5))
     series |= control_ingest.measure(video, count, pause_s)
     series |= control_executor.measure(count, pause_s)
+    series |= control_floor.measure(count // 20, pause_s)
     parts = {name: median(one.samples) for name, one in series.items()}
     told_us, answered_us = parts["ingest, per frame told"], parts["ingest, per view asked for"]
     ingest_us = control_engine.FRAMES_PER_ANALYSIS * told_us + answered_us

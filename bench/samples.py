@@ -18,7 +18,7 @@ def summary(unit: str, rounds: Iterable[Sequence[float]]) -> Summary:
     """Of at least one sample; rounds without any are left out."""
     filled = [samples for samples in rounds if samples]
     ordered = sorted(sample for samples in filled for sample in samples)
-    medians = [median(samples) for samples in filled]
+    medians = [percentile(sorted(samples), 50) for samples in filled]
     return Summary(
         unit=unit,
         count=len(ordered),

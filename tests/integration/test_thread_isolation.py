@@ -116,9 +116,8 @@ def test_an_embedded_run_leaves_no_thread_behind(videos: dict[str, Path], tmp_pa
     from penstock.config.validation import validate
     from penstock.runtime.application import Application
 
-    config, problems = validate(
-        {"data_dir": str(tmp_path), "metrics": {"port": 0}, **settings(videos, "lossless")}, None
-    )
+    described = {"data_dir": str(tmp_path), "metrics": {"port": 0}, **settings(videos, "lossless")}
+    config, problems = validate(described, None)
     assert config is not None, problems
     before = set(threading.enumerate())
     reports: list[dict[str, Any]] = []

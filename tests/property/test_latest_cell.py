@@ -1,5 +1,6 @@
 """A cell always shows the last value written whole, at every store of the next one and after its writer was killed."""
 
+import struct
 from typing import Any
 
 import pytest
@@ -39,10 +40,11 @@ class FusedHeader:
     size = cell._HEADER.size
 
     def pack_into(self, memory: FusedMemory, at: int, *values: int) -> None:
-        memory[at : at + self.size] = cell.struct.pack("<QQQ", *values)
+        memory[at : at + self.size] = struct.pack("<QQQ", *values)
 
     def unpack_from(self, memory: memoryview, at: int) -> tuple[Any, ...]:
-        return cell.struct.unpack_from("<QQQ", memory, at)
+        found: tuple[Any, ...] = struct.unpack_from("<QQQ", memory, at)
+        return found
 
 
 @settings(max_examples=200, deadline=None)

@@ -238,7 +238,7 @@ class Supervisor:
             case Finished():
                 self._on_finished()
             case Unusable():
-                self._failed = message.reason
+                self._failed = self._failed or message.reason
                 log.error("%s cannot work: %s", process.plan.name, message.reason)
                 self.stop()
             case ReplaceProcess():

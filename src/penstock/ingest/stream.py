@@ -158,14 +158,18 @@ class StreamWorker:
                 # A defect in one stream must stay in it: say so, and go on as after a lost connection.
                 log.exception("unexpected error, reconnecting", extra=self._where)
                 self._change(CameraState.DOWN, reason="unexpected error")
-                ended = False
+                ended = self.lossless
             if ended:
                 return
             delay_ns = self._backoff.failed(self._clock.now_ns() - began_ns)
             self._clock.wait(self._stop, delay_ns / NS_PER_S)
 
     def _session_once(self) -> bool:
-        """Connects and reads until the session ends; True where nothing more will come."""
+        """Connects and reads until the session ends; True where nothing more will come.
+
+        A lossless source is read once. Where it cannot be read, or not to its end, it stays `down`: beginning again
+        would process its first pictures twice.
+        """
         self._change(CameraState.CONNECTING)
         began_ns = self._clock.now_ns()
         try:
@@ -175,7 +179,7 @@ class StreamWorker:
                 self.books.count(Word.CONNECT_FAILURES)
                 log.warning("cannot connect: %s", error, extra=self._where)
                 self._change(CameraState.DOWN, reason=error.what)
-            return False
+            return self.lossless
         self._connect_ns = self._clock.now_ns() - began_ns
         self.books.count(Word.SESSIONS)
         self._gate.reset()
@@ -202,7 +206,7 @@ class StreamWorker:
             self.books.count(Word.STALLS)
         log.warning("connection lost: %s", error, extra=self._where)
         self._change(CameraState.DOWN, reason=error.what)
-        return False
+        return self.lossless
 
     def _read(self, session: SourceSession) -> None:
         decoder: Decoder | None = None

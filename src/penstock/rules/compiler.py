@@ -187,7 +187,12 @@ class _Checker:
     def _zone(self, name: Name) -> None:
         spec = self._vocabulary.zone(name.text)
         if spec is None:
-            advice = did_you_mean(name.text, (zone.name for zone in self._vocabulary.zones), "zone on this camera")
+            zones = [zone.name for zone in self._vocabulary.zones]
+            advice = (
+                did_you_mean(name.text, zones, "zone on this camera")
+                if zones
+                else f"Draw it under `zones` of this camera, or leave `in {name.text}` out."
+            )
             raise self._error(name, f"camera {self._camera!r} has no zone {name.text!r}", advice)
         try:
             Zone(spec)

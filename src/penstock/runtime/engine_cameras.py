@@ -20,6 +20,7 @@ class EngineCamera:
 
     __slots__ = (
         "_longest_budget_ns",
+        "handed_index",
         "ingest",
         "lanes",
         "last_capture_ns",
@@ -31,7 +32,9 @@ class EngineCamera:
         "units",
     )
 
-    def __init__(self, name: str, ingest: str, lanes: tuple[LaneSpec, ...], units: CounterBlock | None) -> None:
+    def __init__(
+        self, name: str, ingest: str, lanes: tuple[LaneSpec, ...], units: CounterBlock | None, *, lossless: bool
+    ) -> None:
         self.name = name
         self.ingest = ingest
         """name of the process that reads it"""
@@ -40,7 +43,7 @@ class EngineCamera:
         """counters of its detect stream, where it has one"""
         self.state = CameraState.STARTING
         self.session = 0
-        self.lossless = False
+        self.lossless = lossless
         self._longest_budget_ns = max((lane.budget_ns for lane in lanes), default=0)
         self.last_capture_ns = 0
         self.notice: Notice | None = None

@@ -25,7 +25,7 @@ from penstock.rules.decisions import Ended, Opened
 
 
 class _Entry:
-    """One event with the job of its evidence; `job` is None for events restored from a journal."""
+    """One event with the job of its evidence; `job` is None where none is wanted, or its run is over."""
 
     __slots__ = ("event", "job")
 
@@ -114,9 +114,9 @@ class EventBook:
         return [event for event in closed if event is not None]
 
     def settle(self, result: ClipResult) -> Event | None:
-        """The recorder says what there is; None where it says nothing new."""
+        """The recorder says what there is; None where it says nothing new, or nothing was asked of it."""
         entry = self._entries.get(result.event_id)
-        if entry is None or entry.event.evidence == result.evidence:
+        if entry is None or entry.job is None or entry.event.evidence == result.evidence:
             return None
         event = self._revise(entry, evidence=result.evidence)
         self._forget_settled(event)
@@ -157,7 +157,7 @@ class EventBook:
                 revised.append(self._revise(entry, state=state, evidence=evidence))
                 del self._entries[event.event_id]
             else:
-                entry.job = self._job_again(event)
+                entry.job = self._job_again(event) if event.evidence else None
         return revised
 
     def jobs(self) -> list[ClipJob]:

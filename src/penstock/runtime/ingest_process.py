@@ -11,7 +11,7 @@ from penstock.base.ids import new_session_id
 from penstock.base.redaction import redact
 from penstock.contracts.frames import Location
 from penstock.contracts.identity import Role
-from penstock.contracts.messages import Message
+from penstock.contracts.messages import CameraState, Message, Unusable
 from penstock.contracts.specs import CameraSpec, StreamSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.links import Link
@@ -57,6 +57,7 @@ class IngestUnit:
                     self._served.append(self._serve(camera, worker))
         self._service = IngestService(self._served, shell.clock)
         shell.reactor.on_wake(self._service.tell_news)
+        shell.reactor.on_wake(self._tell_unreadable)
         for worker, _, _ in self._workers:
             worker.start()
 
@@ -99,6 +100,16 @@ class IngestUnit:
             worker.stop_nowait()
             if not worker.wait_stopped(max(0.0, (stop_by_ns - clock.now_ns()) / NS_PER_S)):
                 log.info("a read under way is left to end with the process", extra={"camera": camera.name})
+
+    def _tell_unreadable(self) -> None:
+        """A file that was to be read without loss cannot be: the run has no result worth waiting for."""
+        for worker, camera, _ in self._workers:
+            phase = worker.phase()
+            if worker.lossless and phase.state is CameraState.DOWN:
+                advice = (
+                    "It was to be read without loss (mode: lossless), so the run ends: correct the file or the path"
+                )
+                self._shell.tell_supervisor(Unusable(f"camera {camera.name}: {phase.reason}. {advice}"))
 
     def _make_worker(self, camera: CameraSpec, number: int, stream: StreamSpec) -> StreamWorker:
         shell = self._shell

@@ -174,7 +174,7 @@ class Tree:
             self._on_finished,
         )
         self._began_ns = self.clock.now_ns()
-        self._at: list[tuple[int, Callable[[], None]]] = []
+        self._at: list[tuple[int, Callable[[], object]]] = []
 
     def _on_finished(self) -> None:
         self.finished += 1
@@ -188,7 +188,7 @@ class Tree:
         for name in names:
             self.at(ms, lambda of=name: self.launcher.of(of)[-1].crash())  # type: ignore[misc]
 
-    def at(self, ms: int, what: Callable[[], None]) -> None:
+    def at(self, ms: int, what: Callable[[], object]) -> None:
         self._at.append((ms, what))
 
     def run(self, until_ms: int) -> None:
@@ -340,7 +340,7 @@ def test_a_child_that_cannot_be_launched_is_tried_again(grow: Callable[..., Tree
 def test_what_hangs_and_cannot_be_ended_stays_away(grow: Callable[..., Tree]) -> None:
     tree = grow(ENGINE, INGEST)
     tree.launcher.prepare = lambda child: setattr(child, "hangs", child.name == "engine")
-    tree.at(1_000, lambda: setattr(tree.launcher.of("engine")[0], "beats", False))
+    tree.at(1_000, lambda: tree.launcher.of("engine")[0].__dict__.update(beats=False, reads=False))
     tree.run(20_000)
     assert len(tree.launcher.of("engine")) == 1
     engine = tree.supervisor.processes()[0]
@@ -356,7 +356,7 @@ def test_a_hung_process_is_replaced_on_request_but_not_its_successor(grow: Calla
 
     tree.at(1_000, lambda: ask(1))
     tree.at(2_000, lambda: ask(1))
-    tree.at(2_100, lambda: tree.launcher.of("engine")[0].control.send_nowait(ReplaceProcess("nobody", 1, "")) and None)
+    tree.at(2_100, lambda: tree.launcher.of("engine")[0].control.send_nowait(ReplaceProcess("nobody", 1, "")))
     tree.run(3_000)
     assert [(child.killed, child.born_ms // 100) for child in tree.launcher.of("model")] == [(True, 0), (False, 11)]
 
@@ -441,7 +441,7 @@ def test_a_child_that_cannot_work_ends_the_run_with_its_reason(
 
 def test_the_end_of_the_work_is_passed_on(grow: Callable[..., Tree]) -> None:
     tree = grow(ENGINE)
-    tree.at(1_000, lambda: tree.launcher.lives[0].control.send_nowait(Finished()) and None)
+    tree.at(1_000, lambda: tree.launcher.lives[0].control.send_nowait(Finished()))
     tree.run(1_500)
     assert tree.finished == 1
 

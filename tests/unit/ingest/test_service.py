@@ -367,6 +367,7 @@ class ToldInOrder(RuleBasedStateMachine):
         self.session = 0
         self.moved: set[int] = set()
         self.index = 0
+        self.told_up: int | None = None
         self.connect()
 
     @rule()
@@ -374,7 +375,7 @@ class ToldInOrder(RuleBasedStateMachine):
         self.desk.engine = Engine()
         self.desk.leases = LeaseBook()
         self.desk.leases.attach(self.desk.region)
-        self.heard, self.heard_moved, self.up = 0, self.index, None
+        self.heard, self.heard_moved, self.told_up = 0, self.index, None
         self.desk.service.connect(self.desk.engine.send)
         self.desk.service.handle(HeldLeases(()))
 
@@ -416,10 +417,10 @@ class ToldInOrder(RuleBasedStateMachine):
     def in_order(self) -> None:
         for message in self.desk.engine.taken():
             if isinstance(message, CameraUpdate):
-                self.up = message.session if message.state is CameraState.UP else None
+                self.told_up = message.session if message.state is CameraState.UP else None
             if isinstance(message, Notice | ViewReady):
                 frame = message.frame if isinstance(message, Notice) else message.view.frame
-                assert frame.id.stream.session == self.up, "a frame comes under its own session"
+                assert frame.id.stream.session == self.told_up, "a frame comes under its own session"
                 assert frame.index > self.heard or (isinstance(message, ViewReady) and frame.index == self.heard)
                 news = {index for index in self.moved if self.heard_moved < index <= frame.index}
                 assert message.moved or not news, "movement is never lost"

@@ -1,6 +1,7 @@
 """One stream's life on simulated time: its thread's work is run in the test's own thread, from a scripted source."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -240,7 +241,7 @@ def test_a_lossless_stream_goes_on_only_when_its_frame_was_handed_over(film: Fil
     waited = []
 
     class Waiting(SimulatedClock):
-        def wait(self, event: Any, timeout_s: float) -> bool:
+        def wait(self, event: threading.Event, timeout_s: float) -> bool:
             newest, _ = life.newest.look()
             if newest is None:
                 return super().wait(event, timeout_s)
@@ -269,8 +270,12 @@ def test_status_can_be_asked_at_any_moment(film: Film) -> None:
     before = life.worker.status()
     assert (before.state, before.fps, before.codec) == (CameraState.STARTING, 0.0, "")
     asked = []
-    look = life._news
-    life.worker._on_news = lambda: (look(), asked.append(life.worker.status()))[0]
+
+    def ask() -> None:
+        life._news()
+        asked.append(life.worker.status())
+
+    life.worker._on_news = ask
     life.run()
     assert [status.fps for status in asked if status.state is CameraState.UP][3] == pytest.approx(25.0)
     assert asked[-1].width_px == 64

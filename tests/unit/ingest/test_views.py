@@ -1,5 +1,7 @@
 """Views: where the picture lies in them, that boxes map back, and that pixels are what plain arithmetic gives."""
 
+from typing import Any
+
 import av
 import numpy as np
 import pytest
@@ -59,7 +61,8 @@ def frame_of(
 ) -> av.VideoFrame:
     height, width = luma.shape
     frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, value in zip(frame.planes, (luma, blue, red), strict=True):
+    values: tuple[Any, ...] = (luma, blue, red)
+    for plane, value in zip(frame.planes, values, strict=True):
         rows = np.zeros((plane.height, plane.line_size), np.uint8)
         rows[:, : plane.width] = value
         plane.update(rows.tobytes())

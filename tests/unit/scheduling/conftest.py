@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pytest
 
@@ -12,6 +13,7 @@ from penstock.framebus.counters import CounterBlock
 from penstock.scheduling.executors import ExecutorState
 from penstock.scheduling.lane import Lane
 from penstock.scheduling.ledger import WORDS_PER_LANE, LaneLedger
+from penstock.scheduling.plan import AskFor
 from penstock.scheduling.scheduler import Scheduler
 
 MS = 1_000_000
@@ -77,6 +79,15 @@ class Rig:
         return {fate.label: ledger.count(fate) for fate in Fate if ledger.count(fate)}
 
 
+class Call(NamedTuple):
+    """One that a model works on."""
+
+    ticket: int
+    lane: str
+    captured_ms: float
+    cost_ms: float
+
+
 class World:
     """Cameras that tick and calls that end, on simulated time; every view is there `view_ms` after its ask."""
 
@@ -121,9 +132,11 @@ class World:
                 scheduler.offered(what, index, START_NS + round((ms - self._age_ms) * MS), True, now_ns)
                 self._at(ms + self._frame_ms[what], "frame", what)
             elif kind == "view":
+                assert isinstance(what, AskFor)
                 self._view(what, ms, now_ns)
             elif kind == "end":
-                ticket, lane, captured_ms, cost_ms = what  # type: ignore[misc]
+                assert isinstance(what, Call)
+                ticket, lane, captured_ms, cost_ms = what
                 scheduler.finished(ticket, OutcomeStatus.DONE, round(cost_ms * MS), now_ns)
                 self.analysed[lane].append(captured_ms)
                 self.ages_ms[lane].append(ms - captured_ms)
@@ -133,11 +146,11 @@ class World:
             if plan.wake_at_ns is not None:
                 self._at(max(ms, (plan.wake_at_ns - START_NS) / MS), "wake", None)
 
-    def _view(self, ask: object, ms: float, now_ns: int) -> None:
-        index, told_ms = self._newest[ask.camera]  # type: ignore[attr-defined]
+    def _view(self, ask: AskFor, ms: float, now_ns: int) -> None:
+        index, told_ms = self._newest[ask.camera]
         captured_ms = told_ms - self._age_ms
         start = self._rig.scheduler.arrived(
-            ask.ticket,  # type: ignore[attr-defined]
+            ask.ticket,
             index,
             START_NS + round(captured_ms * MS),
             now_ns,
@@ -147,7 +160,7 @@ class World:
         self.probes += start.probe
         cost_ms = self._cost_ms(start.lane, ms)
         self._free_at_ms = max(ms, self._free_at_ms) + cost_ms
-        self._at(self._free_at_ms, "end", (start.ticket, start.lane, captured_ms, cost_ms))
+        self._at(self._free_at_ms, "end", Call(start.ticket, start.lane, captured_ms, cost_ms))
 
 
 @pytest.fixture
