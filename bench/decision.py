@@ -110,7 +110,7 @@ class Simulation:
                     self._at(now_ns + self._call_ns * 4 // 5, _END, subject)
             else:
                 began = clock()
-                scheduler.finished(subject, OutcomeStatus.DONE, self._call_ns * 4 // 5, now_ns)
+                scheduler.finished(subject, OutcomeStatus.DONE, now_ns)
                 self._keep("finished", clock() - began)
             began = clock()
             plan = scheduler.plan(now_ns)

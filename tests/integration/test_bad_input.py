@@ -116,8 +116,8 @@ Did you mean 'person'?""",
         "outputs that no head knows",
         CAMERA + "models:\n  faces: {path: yunet_n_320_320.onnx}\n",
         "penstock: no model could be loaded: model faces: FOLDER/yunet_n_320_320.onnx: no head knows this network: "
-        "input 320×320×3, outputs cls_8 1×1600×1, … Heads known: yolox (…): …; yolov8 (…): …. Export it as one of these, "
-        "or name its head if it is one of them",
+        "input 320×320×3, outputs cls_8 1×1600×1, … Heads known: yolox (…): …; yolov8 (…): …. Export it as one of "
+        "these, or name its head if it is one of them",
         FAILED,
         models=("yunet_n_320_320.onnx",),
     ),

@@ -140,10 +140,14 @@ def played(run: Running, frail: ForeignRtspServer, late: ForeignRtspServer, netw
     watch = Watch(run, "yard")
     watch.start()
 
+    def sessions_of_gate() -> float:
+        seen = run.metrics()
+        return seen.total("camera_up", camera="gate") and seen.total("camera_sessions_total", camera="gate")
+
     def ended(trouble: Trouble, name: str) -> None:
         back[name] = trouble.wait_back()
         states[name] = trouble.states
-        sessions[name] = run.metrics().total("camera_sessions_total", camera="gate")
+        sessions[name] = run.wait_for("its session in the metrics", sessions_of_gate)
 
     trouble = Trouble(run, "gate")
     trouble.look()

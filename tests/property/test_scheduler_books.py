@@ -218,16 +218,16 @@ class SchedulerBooks(RuleBasedStateMachine):
         self.alive(lambda: self.scheduler.refused(ticket, fate))
 
     @precondition(lambda self: self.known)
-    @rule(data=st.data(), status=st.sampled_from(OutcomeStatus), compute_ms=st.sampled_from((1, 50)))
-    def finished(self, data: st.DataObject, status: OutcomeStatus, compute_ms: int) -> None:
+    @rule(data=st.data(), status=st.sampled_from(OutcomeStatus))
+    def finished(self, data: st.DataObject, status: OutcomeStatus) -> None:
         """Also outcomes delivered twice, and of calls that never began."""
         ticket = data.draw(st.sampled_from([*self.known, 10**9]))
-        taken = self.alive(lambda: self.scheduler.finished(ticket, status, compute_ms * MS, self.now_ns))
+        taken = self.alive(lambda: self.scheduler.finished(ticket, status, self.now_ns))
         assert not taken or ticket in self.starts
         if taken:
             start, _ = self.starts.pop(ticket)
             self.expired[start.lane] += status is OutcomeStatus.EXPIRED
-            assert not self.scheduler.finished(ticket, status, compute_ms * MS, self.now_ns)
+            assert not self.scheduler.finished(ticket, status, self.now_ns)
 
     @rule(camera=st.sampled_from(CAMERAS), fate=st.sampled_from((Fate.LOST, Fate.CANCELLED)))
     def camera_lost(self, camera: str, fate: Fate) -> None:

@@ -215,7 +215,7 @@ class EngineUnit:
         link = self._links.get(wiring.executor_process(start.executor))
         if link is None or not link.send_nowait(Submit(work)):
             self._calls.end(message.ticket)
-            self._scheduler.finished(message.ticket, OutcomeStatus.CANCELLED, 0, now_ns)
+            self._scheduler.finished(message.ticket, OutcomeStatus.CANCELLED, now_ns)
 
     def _on_outcome(self, outcome: Outcome, now_ns: int) -> None:
         if outcome.lease_epoch != self._shell.generation:
@@ -225,7 +225,7 @@ class EngineUnit:
             return
         self._calls.end(outcome.work_id)
         lane = call.ask.lane
-        if not self._scheduler.finished(outcome.work_id, outcome.status, outcome.compute_ns, now_ns):
+        if not self._scheduler.finished(outcome.work_id, outcome.status, now_ns):
             return
         if outcome.failure is not None:
             log.warning(

@@ -6,6 +6,7 @@ A `Unit` is the work of one kind of process; the shell brings it to life, feeds 
 import logging
 import os
 import resource
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_NS = 500_000_000
 PUBLISH_NS = 500_000_000
+RETELL_NS = 20_000_000
 
 
 class CannotStart(Exception):
@@ -77,6 +79,7 @@ class Shell:
         self._unit: Unit | None = None
         self._started_utc_ns = 0
         self._orphaned = False
+        self._untold: deque[Message] = deque()
 
     @property
     def generation(self) -> int:
@@ -104,8 +107,18 @@ class Shell:
             self._control.close()
             self.reactor.close()
 
-    def tell_supervisor(self, message: Message) -> bool:
-        return self._control.send_nowait(message)
+    def tell_supervisor(self, message: Message) -> None:
+        """Says something that must not be lost: where the control link is full, again until it has room."""
+        self._untold.append(message)
+        if len(self._untold) == 1:
+            self._tell()
+
+    def _tell(self) -> None:
+        while self._untold:
+            if not self._control.send_nowait(self._untold[0]):
+                self.reactor.call_at(self.clock.now_ns() + RETELL_NS, self._tell)
+                return
+            self._untold.popleft()
 
     def done(self) -> None:
         """The unit has nothing left to do."""

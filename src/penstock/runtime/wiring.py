@@ -8,7 +8,7 @@ from penstock.contracts.identity import Role
 from penstock.contracts.messages import ProcessKind
 from penstock.contracts.specs import CameraSpec, RunSpec, StreamSpec
 from penstock.control.managed import ProcessPlan
-from penstock.framebus.cell import HEADER_BYTES
+from penstock.framebus.cell import cell_bytes
 from penstock.framebus.counters import WORD_BYTES
 from penstock.framebus.regions import Region, Regions
 from penstock.framebus.ring import format_ring, ring_bytes
@@ -23,7 +23,7 @@ RECORDER = "recorder"
 API = "api"
 SUPERVISOR = "supervisor"
 
-SLOTS_PER_CAMERA = 4
+FEWEST_SLOTS = 4
 # Room for a 1920×1080 view; pages that no view touches cost nothing.
 SLOT_BYTES = 1920 * 1080 * 3
 RING_ENTRIES = 8192
@@ -70,6 +70,12 @@ def ledger_bytes(spec: RunSpec) -> int:
     return max(1, len(spec.lanes)) * WORDS_PER_LANE * WORD_BYTES
 
 
+def slots_of(spec: RunSpec, camera: str) -> int:
+    """One view in work and one asked for ahead per lane, and one of each for views in transit."""
+    lanes = sum(lane.camera == camera for lane in spec.lanes)
+    return max(FEWEST_SLOTS, 2 * lanes + 2)
+
+
 def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
     """Everything that must outlive a child, formatted and empty. The supervisor holds it until the run ends."""
     made: dict[str, Region] = {}
@@ -83,11 +89,12 @@ def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
             make(units_region(camera.name, number), books.WORDS * WORD_BYTES)
             ring = make(ring_region(camera.name, number), ring_bytes(stream.ring_bytes, RING_ENTRIES))
             format_ring(ring, stream.ring_bytes, RING_ENTRIES)
-        pool = make(pool_region(camera.name), pool_bytes(SLOTS_PER_CAMERA, SLOT_BYTES))
-        format_pool(pool, SLOTS_PER_CAMERA, SLOT_BYTES)
+        slots = slots_of(spec, camera.name)
+        pool = make(pool_region(camera.name), pool_bytes(slots, SLOT_BYTES))
+        format_pool(pool, slots, SLOT_BYTES)
     make(LEDGER, ledger_bytes(spec))
     for process in [*process_names(spec), SUPERVISOR]:
-        make(statistics_region(process), STATISTICS_BYTES + HEADER_BYTES)
+        make(statistics_region(process), cell_bytes(STATISTICS_BYTES))
     return made
 
 

@@ -31,7 +31,6 @@ class ExecutorState:
 
     __slots__ = (
         "asked",
-        "compute",
         "costs",
         "hang_timeout_ns",
         "name",
@@ -47,8 +46,6 @@ class ExecutorState:
         self.hang_timeout_ns = hang_timeout_ns
         self.costs = {model: CostModel(DEFAULT_COST_NS) for model in models}
         """from submitting a call to hearing of its end"""
-        self.compute = {model: CostModel(DEFAULT_COST_NS) for model in self.costs}
-        """inside the network alone: what a stream is busy for"""
         self.view_latency = RunningQuantile()
         self.queue: list[tuple[int, int, int, int]] = []
         """heap of (-priority, deadline, lane number, token)"""

@@ -143,18 +143,20 @@ class Scheduler:
         return StartWork(ticket_id, lane.name, executor.name, deadline_ns, probe=not in_time)
 
     def refused(self, ticket_id: int, fate: Fate = Fate.SUPERSEDED) -> None:
-        """No view could be made, or the ask was not sent; the lane waits for the next frame."""
+        """No view could be made, or the ask was not sent: the lane waits for the next frame.
+
+        Lossless lanes ask again for the same one, unless it is gone for good (any `fate` but `superseded`).
+        """
         ticket = self._tickets.get(ticket_id)
         if ticket is None or ticket.started_ns is not None:
             return
         self._executors[ticket.lane.executor].unask(ticket)
         self._forget(ticket)
-        ticket.lane.drop_candidate(fate)
+        if not (ticket.lane.lossless and fate is Fate.SUPERSEDED):
+            ticket.lane.drop_candidate(fate)
         self._rest(ticket.lane)
 
-    def finished(
-        self, ticket_id: int, status: OutcomeStatus, compute_ns: int, now_ns: int, counted: Fate | None = None
-    ) -> bool:
+    def finished(self, ticket_id: int, status: OutcomeStatus, now_ns: int, counted: Fate | None = None) -> bool:
         """An outcome came in; False where its ticket is unknown (delivered twice, or given up). `counted`
         overrides the fate that `status` means."""
         ticket = self._tickets.get(ticket_id)
@@ -167,7 +169,6 @@ class Scheduler:
         if status is OutcomeStatus.DONE:
             duration_ns = now_ns - ticket.started_ns
             executor.costs[lane.model].observe(duration_ns, ticket.load, now_ns, probe=ticket.probe)
-            executor.compute[lane.model].observe(compute_ns, min(ticket.load, executor.streams), now_ns)
             self._suspensions[lane.model].answered()
             lane.analysed_index = lane.running
             lane.analysed_capture_ns = lane.running_capture_ns
@@ -194,7 +195,7 @@ class Scheduler:
             if ticket.started_ns is None:
                 self.refused(ticket.id, fate)
             else:
-                self.finished(ticket.id, OutcomeStatus.CANCELLED, 0, now_ns, counted=fate)
+                self.finished(ticket.id, OutcomeStatus.CANCELLED, now_ns, counted=fate)
         executor.reset()
         for model in executor.costs:
             self.model_unavailable(model)

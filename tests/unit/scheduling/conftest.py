@@ -60,7 +60,7 @@ class Rig:
         return start is not None
 
     def finish(self, ticket: int, at_ms: int, status: OutcomeStatus = OutcomeStatus.DONE) -> bool:
-        return self.scheduler.finished(ticket, status, MS, START_NS + at_ms * MS)
+        return self.scheduler.finished(ticket, status, START_NS + at_ms * MS)
 
     def analyse(self, camera: str, index: int, at_ms: int, *, moved: bool = True, took_ms: int = 1) -> list[str]:
         """Offers a frame, and runs at once whatever it makes start; names of the lanes that ran."""
@@ -136,8 +136,8 @@ class World:
                 self._view(what, ms, now_ns)
             elif kind == "end":
                 assert isinstance(what, Call)
-                ticket, lane, captured_ms, cost_ms = what
-                scheduler.finished(ticket, OutcomeStatus.DONE, round(cost_ms * MS), now_ns)
+                ticket, lane, captured_ms, _ = what
+                scheduler.finished(ticket, OutcomeStatus.DONE, now_ns)
                 self.analysed[lane].append(captured_ms)
                 self.ages_ms[lane].append(ms - captured_ms)
             plan = scheduler.plan(now_ns)
