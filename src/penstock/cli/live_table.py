@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -26,7 +27,7 @@ def live_view(console: Console, clock: Clock) -> LiveView:
     return LiveTable(console, clock) if console.is_terminal else LiveLines(clock)
 
 
-class _Loop:
+class _Loop(ABC):
     """Calls `_show` every `every_s` between `start` and `stop`; what it cannot show never ends the run."""
 
     def __init__(self, clock: Clock, every_s: float) -> None:
@@ -58,12 +59,14 @@ class _Loop:
         finally:
             self._end()
 
+    @abstractmethod
     def _begin(self) -> None:
         """Before the first picture."""
 
-    def _show(self, state: LiveState) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _show(self, state: LiveState) -> None: ...
 
+    @abstractmethod
     def _end(self) -> None:
         """After the last picture."""
 
@@ -90,6 +93,12 @@ class LiveLines(_Loop):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock, LINES_S)
+
+    def _begin(self) -> None:
+        """Lines need no preparation."""
+
+    def _end(self) -> None:
+        """Lines need no end."""
 
     def _show(self, state: LiveState) -> None:
         for row in state.rows:

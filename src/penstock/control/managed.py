@@ -26,6 +26,8 @@ class ProcessPlan(msgspec.Struct, frozen=True):
     stop_stage: int
     """children of a lower stage are stopped, and waited for, first"""
     stop_grace_ns: int
+    finishes: bool = False
+    """has something to finish when the run ends: where it is away just then, it is started for that"""
 
 
 class Posted(NamedTuple):

@@ -90,7 +90,10 @@ class Supervisor:
         self._stopping = True
         self._stop_started_ns = self._clock.now_ns()
         for process in self._processes.values():
+            away = process.child is None and process.restart_at_ns is not None
             process.restart_at_ns = None
+            if away and process.plan.finishes:
+                self._launch(process)
         self._stop_next_stage()
 
     def kill(self, name: str) -> None:

@@ -5,6 +5,7 @@ time, for a window that was skipped would miss a break. Besides `truth` every no
 same condition with every `for` taken away, that is, what is so at this instant apart from how long.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -100,7 +101,7 @@ class SumReader:
         return total
 
 
-class Node:
+class Node(ABC):
     """One condition; after `evaluate(at_ns)`, `truth` and `inner` are what is so at that instant."""
 
     __slots__ = ("inner", "truth")
@@ -109,9 +110,9 @@ class Node:
         self.truth = Truth.UNKNOWN
         self.inner = Truth.UNKNOWN
 
+    @abstractmethod
     def evaluate(self, at_ns: int) -> None:
         """Takes the truths of the operands, which were evaluated at the same instant; instants never go back."""
-        raise NotImplementedError
 
 
 class Leaf(Node):

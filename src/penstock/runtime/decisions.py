@@ -9,20 +9,17 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
-
 from penstock import __version__
 from penstock.base.clock import Clock
 from penstock.base.queues import BoundedQueue
 from penstock.base.redaction import redact
 from penstock.contracts.clips import ClipResult
-from penstock.contracts.events import Event, EventState
+from penstock.contracts.events import Event
 from penstock.contracts.messages import CameraState, EndClip, FinishClips, Message, OpenClip
 from penstock.contracts.results import Result
-from penstock.contracts.specs import LaneSpec, RuleSpec, RunSpec
+from penstock.contracts.specs import LaneSpec, RunSpec
 from penstock.contracts.work import ModelDescription
-from penstock.rules.compiler import compile_rule
-from penstock.rules.decisions import CoolingRule, Opened, OpenEvent, RulesState
+from penstock.rules.decisions import Opened
 from penstock.rules.errors import RuleError
 from penstock.rules.evaluator import RuleEvaluator
 from penstock.rules.inputs import (
@@ -35,8 +32,8 @@ from penstock.rules.inputs import (
     StillInput,
     TickInput,
 )
-from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
 from penstock.runtime.event_book import EventBook
+from penstock.runtime.rule_setup import placed_rule, recovered_rules, validity_ns, vocabularies_of
 from penstock.store.journal import JournalWriter
 from penstock.store.records import CameraEntry, EventRecord, JournalRecord, Position, RuleEntry, RunEnded, RunStarted
 from penstock.telemetry.statistics import EventNote, JournalStatistics, ProcessStatistics, RuleStatistics
@@ -110,24 +107,14 @@ class DecisionPath:
 
     def configure(self, models: Mapping[str, ModelDescription]) -> str | None:
         """Compiles the rules against what the models know; the message of the first rule that cannot be used."""
-        vocabularies = {
-            camera.name: Vocabulary(
-                zones=camera.zones,
-                lanes=tuple(
-                    self._vocabulary(lane, models.get(lane.model))
-                    for lane in self._spec.lanes
-                    if lane.camera == camera.name
-                ),
-            )
-            for camera in self._spec.cameras
-        }
+        vocabularies = vocabularies_of(self._spec, models)
         try:
             rules = tuple(placed_rule(rule, vocabularies) for rule in self._spec.rules)
             self._take(ConfigInput(rules, vocabularies))
         except RuleError as error:
             return str(error)
         self._take(ClockInput(self._spec.clock))
-        self._take(RestoreInput(self._recovered_rules()))
+        self._take(RestoreInput(recovered_rules(self._spec, self._journal.recovered, self._rules_before)))
         self.configured = True
         return None
 
@@ -137,10 +124,10 @@ class DecisionPath:
         """A result that came within its deadline or not (`late`); `now_ns` dates the decision."""
         del now_ns
         tracked = self._tracker.update(lane, result)
-        self._take(ResultInput(camera, lane, tracked, self._validity_ns(lane)))
+        self._take(ResultInput(camera, lane, tracked, validity_ns(self._lanes[lane])))
 
     def still(self, camera: str, lane: str, at_ns: int) -> None:
-        self._take(StillInput(camera, lane, at_ns, at_ns + self._validity_ns(lane)))
+        self._take(StillInput(camera, lane, at_ns, at_ns + validity_ns(self._lanes[lane])))
 
     def tick(self, camera: str, now_ns: int) -> None:
         self._take(TickInput(camera, now_ns))
@@ -296,56 +283,6 @@ class DecisionPath:
                 return
         self._notes.append(note)
 
-    def _validity_ns(self, lane: str) -> int:
-        """A result holds until two further ones should have come, each with its whole budget."""
-        spec = self._lanes[lane]
-        return 2 * round(1e9 / spec.max_fps) + spec.budget_ns
-
-    def _vocabulary(self, lane: LaneSpec, model: ModelDescription | None) -> LaneVocabulary:
-        if model is None:
-            return LaneVocabulary(lane.name, budget_ns=lane.budget_ns, complete=False)
-        return LaneVocabulary(lane.name, model.class_names, model.signals, lane.budget_ns)
-
-    def _recovered_rules(self) -> RulesState:
-        """Open events and cooldowns of an engine before this one, on this boot's monotonic clock.
-
-        Cooldowns hold across runs and boots, by UTC; events of another run have been interrupted by now. What was
-        published tells until when a condition held: without it, an event that lasted longer than its unknown limit
-        would end with its engine.
-        """
-        clock = self._spec.clock
-        offset_ns = clock.utc_ns - clock.mono_ns
-        cooldowns = {rule.name: rule.cooldown_ns for rule in self._spec.rules}
-        recovered = self._journal.recovered
-        return RulesState(
-            open_events=tuple(
-                OpenEvent(
-                    rule=event.rule,
-                    rule_hash=event.rule_hash,
-                    camera=event.camera,
-                    session=event.session,
-                    start_ns=event.start_utc_ns - offset_ns,
-                    start_error_ns=event.start_error_ns,
-                    confirmed_ns=event.confirmed_utc_ns - offset_ns,
-                    last_held_ns=max(event.confirmed_utc_ns - offset_ns, self._last_held_ns(event.rule, event.camera)),
-                    clock=clock,
-                )
-                for event in recovered.open_events()
-                if event.run_id == self._spec.run_id and event.state is EventState.OPEN
-            ),
-            cooling=tuple(
-                CoolingRule(
-                    event.rule, event.rule_hash, event.camera, event.end_utc_ns - offset_ns + cooldowns[event.rule]
-                )
-                for event in recovered.last_events()
-                if event.end_utc_ns is not None and event.rule in cooldowns
-            ),
-        )
-
-    def _last_held_ns(self, rule: str, camera: str) -> int:
-        before = self._rules_before.get((rule, camera))
-        return 0 if before is None else before.last_held_ns
-
     def _run_started(self) -> RunStarted:
         spec = self._spec
         return RunStarted(
@@ -360,24 +297,3 @@ class DecisionPath:
             ),
             rules=tuple(RuleEntry(rule.name, "", rule.when) for rule in spec.rules),
         )
-
-
-def placed_rule(rule: RuleSpec, vocabularies: Mapping[str, Vocabulary]) -> RuleSpec:
-    """A rule that names no camera runs on all cameras whose zones and models it can be decided on.
-
-    Raises RuleError where it names cameras on which it cannot, or where it can on none.
-    """
-    if rule.cameras:
-        return rule
-    cameras = []
-    error: RuleError | None = None
-    for camera, vocabulary in vocabularies.items():
-        try:
-            compile_rule(rule, camera, vocabulary)
-        except RuleError as found:
-            error = error or found
-        else:
-            cameras.append(camera)
-    if not cameras and error is not None:
-        raise error
-    return msgspec.structs.replace(rule, cameras=tuple(cameras))

@@ -146,6 +146,7 @@ def process_plans(spec: RunSpec) -> list[ProcessPlan]:
             regions=tuple(dict.fromkeys([own, *regions])),
             stop_stage=stage,
             stop_grace_ns=round(grace_s * NS_PER_S),
+            finishes=kind in (ProcessKind.ENGINE, ProcessKind.RECORDER, ProcessKind.API),
         )
 
     plans = {name: plan(name, ProcessKind.EXECUTOR, [ENGINE], pools, 2, 0.7) for name in executors}

@@ -79,7 +79,7 @@ def test_sizes_are_shown(size: int, text: str) -> None:
 
 @given(ns=st.integers(0, 10**17))
 def test_what_is_shown_is_read_again(ns: int) -> None:
-    assert parse_duration_ns(format_duration(ns)) == pytest.approx(ns, rel=0.04, abs=1)
+    assert parse_duration_ns(format_duration(ns)) == pytest.approx(ns, rel=0.05, abs=1)
 
 
 @given(parts=st.lists(st.tuples(st.integers(0, 999), st.sampled_from(["ms", "s", "m", "h"])), min_size=1, max_size=3))
