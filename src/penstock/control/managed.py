@@ -61,6 +61,8 @@ class ManagedProcess:
         self.restarts = 0
         self.last_exit = ""
         self.stopping = False
+        """it was asked to end"""
+        self.started_to_finish = False
         self.unusable = ""
 
     @property

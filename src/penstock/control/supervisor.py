@@ -92,8 +92,8 @@ class Supervisor:
         for process in self._processes.values():
             away = process.child is None and process.restart_at_ns is not None
             process.restart_at_ns = None
-            if away and process.plan.finishes:
-                self._launch(process)
+            if away:
+                self._start_to_finish(process)
         self._stop_next_stage()
 
     def kill(self, name: str) -> None:
@@ -193,6 +193,8 @@ class Supervisor:
             posted.release()
         process.outbox.clear()
         if self._stopping:
+            if gone and not process.stopping:
+                self._start_to_finish(process)
             self._stop_next_stage()
             return
         if process.unusable:
@@ -211,6 +213,12 @@ class Supervisor:
             delay_ns / NS_PER_S,
         )
         self._reactor.call_at(process.restart_at_ns, lambda: self._restart(process))
+
+    def _start_to_finish(self, process: ManagedProcess) -> None:
+        """The run ends while this process is away: it is started once more where it has something to finish."""
+        if process.plan.finishes and not process.started_to_finish:
+            process.started_to_finish = True
+            self._launch(process)
 
     def _restart(self, process: ManagedProcess) -> None:
         if process.restart_at_ns is not None and not self._stopping and process.child is None:

@@ -138,7 +138,8 @@ class EventBook:
         return revised
 
     def restore(self, events: Iterable[Event]) -> list[Event]:
-        """Takes over what an earlier life of the engine had open; events of other runs are interrupted.
+        """Takes over what an earlier life of the engine had open; events of other runs are interrupted: they end when
+        they were confirmed, the last instant at which they are known to have held.
 
         Evidence of events from before the restart is asked for again by `jobs`; of another run's it is given up.
         """
@@ -154,7 +155,8 @@ class EventBook:
                     else one
                     for one in event.evidence
                 )
-                revised.append(self._revise(entry, state=state, evidence=evidence))
+                end_utc_ns = event.confirmed_utc_ns if event.end_utc_ns is None else event.end_utc_ns
+                revised.append(self._revise(entry, state=state, end_utc_ns=end_utc_ns, evidence=evidence))
                 del self._entries[event.event_id]
             else:
                 entry.job = self._job_again(event) if event.evidence else None

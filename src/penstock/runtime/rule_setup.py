@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from penstock.contracts.events import EventState
+from penstock.contracts.events import Event, EventState
 from penstock.contracts.specs import LaneSpec, RuleSpec, RunSpec
 from penstock.contracts.work import ModelDescription
 from penstock.rules.compiler import compile_rule
@@ -31,6 +31,16 @@ def vocabularies_of(spec: RunSpec, models: Mapping[str, ModelDescription]) -> di
 def validity_ns(lane: LaneSpec) -> int:
     """A result holds until two further ones should have come, each with its whole budget."""
     return 2 * round(1e9 / lane.max_fps) + lane.budget_ns
+
+
+def known_end_utc_ns(event: Event, run_id: str) -> int | None:
+    """When an event ended, as far as anybody knows; None while it lasts.
+
+    An event that its whole run left open held at least when it was confirmed.
+    """
+    if event.end_utc_ns is not None:
+        return event.end_utc_ns
+    return None if event.run_id == run_id else event.confirmed_utc_ns
 
 
 def recovered_rules(
@@ -67,9 +77,9 @@ def recovered_rules(
             if event.run_id == spec.run_id and event.state is EventState.OPEN
         ),
         cooling=tuple(
-            CoolingRule(event.rule, event.rule_hash, event.camera, event.end_utc_ns - offset_ns + cooldowns[event.rule])
+            CoolingRule(event.rule, event.rule_hash, event.camera, end_utc_ns - offset_ns + cooldowns[event.rule])
             for event in recovered.last_events()
-            if event.end_utc_ns is not None and event.rule in cooldowns
+            if event.rule in cooldowns and (end_utc_ns := known_end_utc_ns(event, spec.run_id)) is not None
         ),
     )
 
