@@ -1,10 +1,12 @@
 """SIGKILL for each kind of process in turn, with an event open: the others go on, it is back, nothing is lost."""
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,9 +15,12 @@ from foreign_rtsp import ForeignRtspServer
 from running import Ended, Running, is_alive
 
 CAMERAS = ("yard", "gate")
-KILLED = ("executor-motion", "recorder", "engine", "ingest-0", "api")
+KILLED = ("executor-motion", "recorder", "ingest-0", "engine", "api")
+"""in this order: when the engine dies, its events have been open for longer than `UNKNOWN_LIMIT`"""
+UNKNOWN_LIMIT = "3s"
 BACK_WITHIN_S = 6.0
 """from the signal to new results of every camera, a keyframe and half a second between statistics included"""
+BLOWS_S = 10.0
 FRESH = 5
 """so many results beyond the last count read before a signal are of after it"""
 
@@ -49,7 +54,7 @@ def config(server: ForeignRtspServer) -> dict[str, Any]:
         "cameras": {name: {"url": server.url(name), "record": record} for name in CAMERAS},
         "ingest": {"groups": len(CAMERAS)},
         "executors": {"cpu": {"hang_timeout": "1500ms"}},
-        "rules": {"moving": {"when": "count(motion) >= 1 for 500ms", "unknown_limit": "4s"}},
+        "rules": {"moving": {"when": "count(motion) >= 1 for 500ms", "unknown_limit": UNKNOWN_LIMIT}},
     }
 
 
@@ -224,3 +229,30 @@ def test_a_run_that_ends_while_its_processes_are_away_finishes_what_they_had(
     events = assert_records_agree(run)
     assert {event.state.value for event in events.values()} == {"interrupted"}
     assert all(manifest.parts for manifest in assert_clips_play(run.data))
+
+
+def test_random_blows_cost_no_event_and_no_frame_its_fate(server: ForeignRtspServer, tmp_path: Path) -> None:
+    """Whatever dies while whatever else is just coming back, up to the last moment."""
+    random = Random(11)
+    with Running(tmp_path, config(server)) as run:
+        run.wait_event("moving")
+        run.note_resources()
+        seen: set[str] = set()
+        until_s = time.monotonic() + BLOWS_S
+        while time.monotonic() < until_s:
+            time.sleep(random.uniform(0.05, 0.8))
+            if children := run.children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(children[random.choice(sorted(children))], signal.SIGKILL)
+            seen |= ids(run)
+        ended = run.stop()
+        run.assert_nothing_left()
+    assert ended.code == 0
+    assert ended.took_s < 5
+    assert_books(run.report())
+    events = assert_records_agree(run)
+    assert seen <= events.keys()
+    assert {event.state.value for event in events.values()} <= {"ended", "interrupted"}
+    assert not [event for event in events.values() if event.awaits_evidence]
+    assert_clips_play(run.data)
+    assert "Traceback" not in run.log()

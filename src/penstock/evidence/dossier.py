@@ -190,7 +190,10 @@ class Dossier:
             return
         result = self.job.result
         if result is None:
-            self._snapshot_failure = "the event was confirmed without a result, so no picture belongs to it"
+            self._snapshot_failure = (
+                "no result came with the event: none confirmed it, or the engine that had it ended before the picture "
+                "was made"
+            )
             return
         if self._detect is None:
             self._snapshot_failure = "no packets are kept of the camera's detect stream"

@@ -151,7 +151,11 @@ class RtspSession:
         keyframe = packet.is_keyframe
         info_id = self._configurations.take(packet, data, keyframe)
         info = self._configurations.current
-        shown = packet.pts if packet.pts is not None else packet.dts
+        pts = packet.pts
+        if pts is None and self._seq == 0:
+            # FFmpeg counts from the connection's first RTP packet, and its parser loses that one's time.
+            pts = 0
+        shown = pts if pts is not None else packet.dts
         capture = self._capture.stamp(
             media_stream.media_ns(shown, info.time_base),
             now_ns,
@@ -163,7 +167,7 @@ class RtspSession:
             info_id=info_id,
             data=data,
             keyframe=keyframe,
-            pts=packet.pts,
+            pts=pts,
             dts=packet.dts,
             duration=packet.duration or 0,
             received_ns=now_ns,
