@@ -12,26 +12,22 @@ import msgspec
 from penstock.base.clock import NS_PER_MS, NS_PER_S
 from penstock.contracts.fates import Fate
 from penstock.contracts.messages import (
-    Ask,
     CameraState,
     CameraUpdate,
     ClipReport,
     Completed,
     Finished,
-    FrameDone,
     HeldLeases,
     Message,
     ModelReady,
     ModelUnavailable,
     Notice,
     ReplaceProcess,
-    Submit,
     Unusable,
     ViewReady,
     ViewRefused,
 )
-from penstock.contracts.specs import LaneSpec
-from penstock.contracts.work import ModelDescription, Outcome, OutcomeStatus, Work
+from penstock.contracts.work import ModelDescription
 from penstock.framebus.links import Link
 from penstock.runtime import wiring
 from penstock.runtime.calls import CallBook
@@ -40,15 +36,14 @@ from penstock.runtime.engine_cameras import CameraBook, EngineCamera
 from penstock.runtime.engine_end import EngineEnd
 from penstock.runtime.engine_models import ModelBook
 from penstock.runtime.engine_statistics import EngineCounts
+from penstock.runtime.frame_path import FramePath
 from penstock.runtime.lane_books import lane_ledgers, make_scheduler
 from penstock.runtime.shell import CannotStart, Shell
-from penstock.scheduling.plan import AskFor
 from penstock.telemetry.statistics import ProcessStatistics
 
 log = logging.getLogger(__name__)
 
 TICK_NS = 200 * NS_PER_MS
-_NEVER_NS = (1 << 63) - 1
 
 
 class EngineUnit:
@@ -73,8 +68,20 @@ class EngineUnit:
             lease_epoch=shell.generation,
             data_dir=Path(spec.data_dir),
             clock=shell.clock,
-            send_to_recorder=self._send_to_recorder,
+            send_to_recorder=lambda message: self._send_to(wiring.RECORDER, message),
             wake=shell.reactor.wake_nowait,
+        )
+        self._frames = FramePath(
+            spec.lanes,
+            lease_epoch=shell.generation,
+            clock=shell.clock,
+            scheduler=self._scheduler,
+            calls=self._calls,
+            cameras=self._cameras,
+            models=self._models,
+            counts=self._counts,
+            decisions=self._decisions,
+            send_to=self._send_to,
         )
         self._end = EngineEnd(shell.clock, shell.reactor, self._scheduler, self._calls, self._decisions)
         self._finished_told = False
@@ -92,7 +99,11 @@ class EngineUnit:
             camera.handed_index = max(camera.handed_index, ledger.last_index)
             lost = ledger.close_after_crash()
             if lost:
-                log.warning("%d frames were lost with the engine before this one", lost, extra=_where(lane))
+                log.warning(
+                    "%d frames were lost with the engine before this one",
+                    lost,
+                    extra={"camera": lane.camera, "model": lane.model},
+                )
         earlier = shell.previous_statistics()
         if earlier is not None:
             self._counts.go_on_from(earlier)
@@ -131,11 +142,11 @@ class EngineUnit:
         now_ns = self._clock.now_ns()
         match message:
             case Notice():
-                self._on_notice(message, now_ns)
+                self._frames.noticed(message, now_ns)
             case ViewReady():
-                self._on_view(message, now_ns)
+                self._frames.viewed(message, now_ns)
             case Completed():
-                self._on_outcome(message.outcome, now_ns)
+                self._frames.completed(message.outcome, now_ns)
             case ViewRefused():
                 self._calls.end(message.ticket)
                 self._scheduler.refused(message.ticket)
@@ -170,79 +181,6 @@ class EngineUnit:
         self._decisions.stop()
 
     # messages
-
-    def _on_notice(self, notice: Notice, now_ns: int) -> None:
-        frame = notice.frame
-        camera = self._cameras[frame.id.stream.camera]
-        if camera.lossless:
-            camera.notice = notice
-            if not self._ready_for(camera):
-                return
-        else:
-            camera.warn_of_delay(now_ns - frame.capture.mono_ns)
-        self._hear(frame.index, notice, now_ns)
-
-    def _hear(self, index: int, notice: Notice | ViewReady, now_ns: int) -> None:
-        frame = notice.frame if isinstance(notice, Notice) else notice.view.frame
-        capture_ns = frame.capture.mono_ns
-        self._cameras[frame.id.stream.camera].last_capture_ns = capture_ns
-        still = self._scheduler.offered(frame.id.stream.camera, index, capture_ns, notice.moved, now_ns)
-        for lane in still:
-            self._decisions.still(lane.camera, lane.name, capture_ns)
-
-    def _on_view(self, message: ViewReady, now_ns: int) -> None:
-        view = message.view
-        frame = view.frame
-        call = self._calls.take_view(message.ticket, view)
-        self._hear(frame.index, message, now_ns)
-        if call is None:
-            self._scheduler.refused(message.ticket)
-            return
-        start = self._scheduler.arrived(message.ticket, frame.index, frame.capture.mono_ns, now_ns)
-        if start is None:
-            self._calls.end(message.ticket)
-            return
-        work = Work(
-            work_id=message.ticket,
-            lease_epoch=self._shell.generation,
-            model=call.ask.model,
-            lane=call.ask.lane,
-            views=(view,),
-            deadline_ns=start.deadline_ns if not self._cameras[call.ask.camera].lossless else _NEVER_NS,
-            submitted_ns=now_ns,
-            trace_id=f"{frame.id.stream.session:x}-{frame.id.seq:x}",
-        )
-        link = self._links.get(wiring.executor_process(start.executor))
-        if link is None or not link.send_nowait(Submit(work)):
-            self._calls.end(message.ticket)
-            self._scheduler.finished(message.ticket, OutcomeStatus.CANCELLED, now_ns)
-
-    def _on_outcome(self, outcome: Outcome, now_ns: int) -> None:
-        if outcome.lease_epoch != self._shell.generation:
-            return
-        call = self._calls.running(outcome.work_id)
-        if call is None or call.view is None:
-            return
-        self._calls.end(outcome.work_id)
-        lane = call.ask.lane
-        if not self._scheduler.finished(outcome.work_id, outcome.status, now_ns):
-            return
-        if outcome.failure is not None:
-            log.warning(
-                "model failed (%s): %s",
-                outcome.failure.cause,
-                outcome.failure.message,
-                extra=_where(self._lane_specs[lane]),
-            )
-        if outcome.status is not OutcomeStatus.DONE:
-            return
-        camera = self._cameras[call.ask.camera]
-        result = outcome.results[0]
-        if now_ns > call.view.frame.capture.mono_ns + self._lane_specs[lane].budget_ns and not camera.lossless:
-            result = msgspec.structs.replace(result, late=True)
-        self._counts.analysed(lane, call.view, call.asked_ns, outcome, now_ns, timed=not camera.lossless)
-        self._decisions.result(call.ask.camera, lane, result, now_ns)
-        self._counts.control.record(self._clock.now_ns() - now_ns)
 
     def _on_camera(self, update: CameraUpdate, now_ns: int) -> None:
         camera = self._cameras[update.camera]
@@ -291,8 +229,7 @@ class EngineUnit:
         for camera in self._cameras:
             if camera.state is CameraState.UP:
                 self._decisions.camera_state(camera.name, camera.state, camera.session, now_ns)
-            if camera.lossless and camera.notice is not None:
-                self._on_notice(camera.notice, now_ns)
+        self._frames.held_frames_again(now_ns)
 
     def _executor_gone(self, name: str, fate: Fate, now_ns: int) -> None:
         self._scheduler.executor_lost(name, fate, now_ns)
@@ -306,22 +243,11 @@ class EngineUnit:
         plan = self._scheduler.plan(now_ns)
         self._counts.planned(self._clock.now_ns() - now_ns)
         for ask in plan.ask:
-            self._ask(ask, now_ns)
+            self._frames.ask(ask, now_ns)
         for hung in plan.hung:
             self._replace_hung(hung.executor, hung.running_ns, now_ns)
-        for camera in self._cameras:
-            if camera.lossless:
-                self._release_frame(camera)
+        self._frames.release_frames()
         return plan.wake_at_ns
-
-    def _ask(self, ask: AskFor, now_ns: int) -> None:
-        link = self._links.get(self._cameras[ask.camera].ingest)
-        view = self._models.view_of(ask.model)
-        message = Ask(ask.ticket, ask.camera, view, ask.after_index, ask.deadline_ns)
-        if link is None or not link.send_nowait(message):
-            self._scheduler.refused(ask.ticket)
-            return
-        self._calls.asked(ask, now_ns)
 
     def _replace_hung(self, executor: str, running_ns: int, now_ns: int) -> None:
         name = wiring.executor_process(executor)
@@ -330,21 +256,6 @@ class EngineUnit:
         if link is not None:
             reason = f"a call has been running for {running_ns / NS_PER_S:.1f} s"
             self._shell.tell_supervisor(ReplaceProcess(name, link.peer_generation, reason))
-
-    def _release_frame(self, camera: EngineCamera) -> None:
-        notice = camera.notice
-        if notice is None or not self._ready_for(camera):
-            return
-        if self._scheduler.undecided(camera.name, notice.frame.index):
-            return
-        link = self._links.get(camera.ingest)
-        if link is not None and link.send_nowait(FrameDone(camera.name, notice.frame.index)):
-            camera.handed_index = notice.frame.index
-            camera.notice = None
-
-    def _ready_for(self, camera: EngineCamera) -> bool:
-        """A lossless camera waits until every model of its lanes is there, or known to be unavailable."""
-        return self._decisions.configured and self._models.all_known(lane.model for lane in camera.lanes)
 
     def _tick(self) -> None:
         now_ns = self._clock.now_ns()
@@ -368,11 +279,6 @@ class EngineUnit:
 
     # pieces
 
-    def _send_to_recorder(self, message: Message) -> bool:
-        link = self._links.get(wiring.RECORDER)
+    def _send_to(self, peer: str, message: Message) -> bool:
+        link = self._links.get(peer)
         return link is not None and link.send_nowait(message)
-
-
-def _where(lane: LaneSpec) -> dict[str, str]:
-    """What a log line about a lane is about."""
-    return {"camera": lane.camera, "model": lane.model}

@@ -1,0 +1,162 @@
+"""The live path inside the engine: news of a frame, an ask for its view, work for a model, its outcome, a result.
+
+Every step is an answer to a message or to the scheduler's plan and waits for nothing; a message that cannot be sent
+ends its call at once, with a fate.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from penstock.base.clock import Clock
+from penstock.contracts.messages import Ask, FrameDone, Message, Notice, Submit, ViewReady
+from penstock.contracts.specs import LaneSpec
+from penstock.contracts.work import Outcome, OutcomeStatus, Work
+from penstock.runtime import wiring
+from penstock.runtime.calls import CallBook
+from penstock.runtime.decisions import DecisionPath
+from penstock.runtime.engine_cameras import CameraBook, EngineCamera
+from penstock.runtime.engine_models import ModelBook
+from penstock.runtime.engine_statistics import EngineCounts
+from penstock.scheduling.plan import AskFor
+from penstock.scheduling.scheduler import Scheduler
+
+log = logging.getLogger(__name__)
+
+_NEVER_NS = (1 << 63) - 1
+
+SendTo = Callable[[str, Message], bool]
+"""Hands a message to the process of that name; False where it is away or has no room. Never waits."""
+
+
+class FramePath:
+    """Frames of all cameras on their way to results. Used by the engine's loop only."""
+
+    def __init__(
+        self,
+        lanes: Iterable[LaneSpec],
+        *,
+        lease_epoch: int,
+        clock: Clock,
+        scheduler: Scheduler,
+        calls: CallBook,
+        cameras: CameraBook,
+        models: ModelBook,
+        counts: EngineCounts,
+        decisions: DecisionPath,
+        send_to: SendTo,
+    ) -> None:
+        self._lanes = {lane.name: lane for lane in lanes}
+        self._lease_epoch = lease_epoch
+        self._clock = clock
+        self._scheduler = scheduler
+        self._calls = calls
+        self._cameras = cameras
+        self._models = models
+        self._counts = counts
+        self._decisions = decisions
+        self._send_to = send_to
+
+    def noticed(self, notice: Notice, now_ns: int) -> None:
+        """A camera has a new frame. A lossless one holds it until its lanes can take it."""
+        frame = notice.frame
+        camera = self._cameras[frame.id.stream.camera]
+        if camera.lossless:
+            camera.notice = notice
+            if not self._ready_for(camera):
+                return
+        else:
+            camera.warn_of_delay(now_ns - frame.capture.mono_ns)
+        self._hear(frame.index, notice, now_ns)
+
+    def held_frames_again(self, now_ns: int) -> None:
+        """Lanes may be ready now for what lossless cameras hold."""
+        for camera in self._cameras:
+            if camera.lossless and camera.notice is not None:
+                self.noticed(camera.notice, now_ns)
+
+    def ask(self, ask: AskFor, now_ns: int) -> None:
+        """The scheduler wants a view."""
+        view = self._models.view_of(ask.model)
+        message = Ask(ask.ticket, ask.camera, view, ask.after_index, ask.deadline_ns)
+        if self._send_to(self._cameras[ask.camera].ingest, message):
+            self._calls.asked(ask, now_ns)
+        else:
+            self._scheduler.refused(ask.ticket)
+
+    def viewed(self, message: ViewReady, now_ns: int) -> None:
+        """The view is here: it goes to its model, or its lease goes back."""
+        view = message.view
+        frame = view.frame
+        call = self._calls.take_view(message.ticket, view)
+        self._hear(frame.index, message, now_ns)
+        if call is None:
+            self._scheduler.refused(message.ticket)
+            return
+        start = self._scheduler.arrived(message.ticket, frame.index, frame.capture.mono_ns, now_ns)
+        if start is None:
+            self._calls.end(message.ticket)
+            return
+        work = Work(
+            work_id=message.ticket,
+            lease_epoch=self._lease_epoch,
+            model=call.ask.model,
+            lane=call.ask.lane,
+            views=(view,),
+            deadline_ns=start.deadline_ns if not self._cameras[call.ask.camera].lossless else _NEVER_NS,
+            submitted_ns=now_ns,
+            trace_id=f"{frame.id.stream.session:x}-{frame.id.seq:x}",
+        )
+        if not self._send_to(wiring.executor_process(start.executor), Submit(work)):
+            self._calls.end(message.ticket)
+            self._scheduler.finished(message.ticket, OutcomeStatus.CANCELLED, now_ns)
+
+    def completed(self, outcome: Outcome, now_ns: int) -> None:
+        """A model has done with a frame: its lease goes back, and what it says goes on to the rules.
+
+        Outcomes of another engine's work, and of calls given up meanwhile, are dropped.
+        """
+        call = self._calls.running(outcome.work_id)
+        if outcome.lease_epoch != self._lease_epoch or call is None or call.view is None:
+            return
+        self._calls.end(outcome.work_id)
+        lane = self._lanes[call.ask.lane]
+        if not self._scheduler.finished(outcome.work_id, outcome.status, now_ns):
+            return
+        if outcome.failure is not None:
+            where = {"camera": lane.camera, "model": lane.model}
+            log.warning("model failed (%s): %s", outcome.failure.cause, outcome.failure.message, extra=where)
+        if outcome.status is not OutcomeStatus.DONE:
+            return
+        timed = not self._cameras[lane.camera].lossless
+        result = outcome.results[0]
+        if timed and now_ns > call.view.frame.capture.mono_ns + lane.budget_ns:
+            result = msgspec.structs.replace(result, late=True)
+        self._counts.analysed(lane.name, call.view, call.asked_ns, outcome, now_ns, timed=timed)
+        self._decisions.result(lane.camera, lane.name, result, now_ns)
+        self._counts.control.record(self._clock.now_ns() - now_ns)
+
+    def release_frames(self) -> None:
+        """Lets lossless cameras decode on where every lane had what it wanted of the frame that they hold."""
+        for camera in self._cameras:
+            notice = camera.notice
+            if not camera.lossless or notice is None or not self._ready_for(camera):
+                continue
+            index = notice.frame.index
+            if not self._scheduler.undecided(camera.name, index) and self._send_to(
+                camera.ingest, FrameDone(camera.name, index)
+            ):
+                camera.handed_index = index
+                camera.notice = None
+
+    def _hear(self, index: int, news: Notice | ViewReady, now_ns: int) -> None:
+        frame = news.frame if isinstance(news, Notice) else news.view.frame
+        name, capture_ns = frame.id.stream.camera, frame.capture.mono_ns
+        self._cameras[name].last_capture_ns = capture_ns
+        for lane in self._scheduler.offered(name, index, capture_ns, news.moved, now_ns):
+            self._decisions.still(lane.camera, lane.name, capture_ns)
+
+    def _ready_for(self, camera: EngineCamera) -> bool:
+        """A lossless camera waits until every model of its lanes is there, or known to be unavailable."""
+        return self._decisions.configured and self._models.all_known(lane.model for lane in camera.lanes)
