@@ -70,6 +70,16 @@ def is_disposable(codec: str, data: bytes, length_bytes: int = 0) -> bool:
     return False
 
 
+def has_picture(codec: str, data: bytes, length_bytes: int = 0) -> bool:
+    """Whether there is a slice in it; True for codecs that are not looked into.
+
+    A connection that ends within an access unit leaves its beginning: a delimiter, perhaps parameter sets.
+    """
+    if codec not in ("h264", "hevc"):
+        return True
+    return any(_is_slice(codec, _kind(codec, unit)) for unit in units(data, length_bytes))
+
+
 def byte_stream(sets: tuple[bytes, ...]) -> bytes:
     """Parameter sets as FFmpeg takes them for configuration of a byte stream."""
     return b"".join(b"\x00" + START_CODE + unit for unit in sets)

@@ -115,7 +115,17 @@ class RtspSession:
         return self._configurations.get(info_id)
 
     def wait_read(self) -> EncodedPacket:
-        """The next access unit; waits at most `stall_timeout_ns`. Raises SourceError, and then ever again."""
+        """The next access unit; waits at most `stall_timeout_ns`. Raises SourceError, and then ever again.
+
+        What is left of a picture when the connection ends in the middle of it is not given out.
+        """
+        while True:
+            packet = self._wait_packet()
+            data = bytes(packet)
+            if nal_units.has_picture(self._configurations.current.codec, data):
+                return self._encoded(packet, data, self._clock.now_ns())
+
+    def _wait_packet(self) -> "Packet[VideoStream]":
         if self._over or self._interruption.is_set():
             raise self._ended()
         try:
@@ -133,7 +143,10 @@ class RtspSession:
             # FFmpeg's flush packet: the camera said goodbye.
             self._over = True
             raise self._ended()
-        return self._encoded(packet, self._clock.now_ns())
+        if self._interruption.is_set():
+            # An interrupted read may end with the beginning of a picture.
+            raise self._ended()
+        return packet
 
     def interrupt(self) -> None:
         self._interruption.set()
@@ -146,8 +159,7 @@ class RtspSession:
     def statistics(self) -> CaptureStatistics:
         return self._capture.statistics()
 
-    def _encoded(self, packet: "Packet[VideoStream]", now_ns: int) -> EncodedPacket:
-        data = bytes(packet)
+    def _encoded(self, packet: "Packet[VideoStream]", data: bytes, now_ns: int) -> EncodedPacket:
         keyframe = packet.is_keyframe
         info_id = self._configurations.take(packet, data, keyframe)
         info = self._configurations.current

@@ -79,6 +79,21 @@ def test_disposable(codec: str, units: tuple[bytes, ...], expected: bool) -> Non
     assert nal_units.is_disposable(codec, prefixed(*units), 4) is expected
 
 
+PICTURES = {
+    "delimiter alone": ("h264", (AUD,), False),
+    "delimiter and parameter sets": ("h264", (AUD, SPS, PPS), False),
+    "slice after a delimiter": ("h264", (AUD, P), True),
+    "hevc slice": ("hevc", (TRAIL_R,), True),
+    "unknown codec": ("mjpeg", (B,), True),
+}
+
+
+@pytest.mark.parametrize(("codec", "units", "expected"), PICTURES.values(), ids=PICTURES.keys())
+def test_a_picture_has_a_slice(codec: str, units: tuple[bytes, ...], expected: bool) -> None:
+    assert nal_units.has_picture(codec, annexb(*units)) is expected
+    assert nal_units.has_picture(codec, prefixed(*units), 4) is expected
+
+
 def test_packaging_is_told_from_the_configuration() -> None:
     assert nal_units.length_size("h264", b"") == 0
     assert nal_units.length_size("h264", annexb(SPS)) == 0
