@@ -36,6 +36,7 @@ from penstock.runtime.event_book import EventBook
 from penstock.runtime.rule_setup import placed_rule, recovered_rules, validity_ns, vocabularies_of
 from penstock.store.journal import JournalWriter
 from penstock.store.records import CameraEntry, EventRecord, JournalRecord, Position, RuleEntry, RunEnded, RunStarted
+from penstock.telemetry.histogram import Histogram
 from penstock.telemetry.statistics import EventNote, JournalStatistics, ProcessStatistics, RuleStatistics
 from penstock.tracking.off import TrackingOff
 
@@ -82,11 +83,14 @@ class DecisionPath:
         self._finish_told = False
         self.configured = False
         self.inputs = 0
+        self.event_delay = Histogram()
 
     def go_on_from(self, earlier: ProcessStatistics) -> None:
         """What an engine before this one last published: its sums, and until when open events' conditions held."""
         self._rules_before = {(rule.rule, rule.camera): rule for rule in earlier.rules}
         self._notes.extend(earlier.recent_events)
+        if earlier.engine is not None:
+            self.event_delay.merge(earlier.engine.event_delay)
 
     def start(self) -> None:
         """Opens the journal and takes over what an engine before this one left; raises OSError."""
@@ -238,8 +242,10 @@ class DecisionPath:
         self.inputs += 1
         for decision in self._evaluator.take(given):
             if isinstance(decision, Opened):
-                event = self._book.open(decision, self._clock.now_ns())
+                now_ns = self._clock.now_ns()
+                event = self._book.open(decision, now_ns)
                 if event is not None:
+                    self.event_delay.record(now_ns - decision.confirmed_ns)
                     self._journal_event(event)
             else:
                 event = self._book.end(decision)

@@ -167,7 +167,7 @@ class EngineUnit:
             base,
             lanes=self._counts.lanes(self._scheduler.snapshot(), self._lane_specs),
             rules=self._decisions.rule_statistics(),
-            engine=self._counts.engine(self._shell.generation, self._decisions.inputs),
+            engine=self._counts.engine(self._shell.generation, self._decisions),
             journal=self._decisions.journal_statistics(),
             models=self._counts.models(self._scheduler.snapshot(), self._executor_of),
             recent_events=self._decisions.recent_events(),

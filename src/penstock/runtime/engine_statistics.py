@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from penstock.contracts.frames import View
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import Outcome
+from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.lane_ages import LaneAges
 from penstock.scheduling.scheduler import LaneSnapshot
 from penstock.telemetry.histogram import Histogram
@@ -23,6 +24,7 @@ class EngineCounts:
         self.control = Histogram()
         self.views_refused = 0
         self._inputs_before = 0
+        self._late_before = 0
 
     def go_on_from(self, earlier: ProcessStatistics) -> None:
         """Continues what an earlier life of the engine last published."""
@@ -36,6 +38,7 @@ class EngineCounts:
         if earlier.engine is not None:
             self._plans = earlier.engine.plans
             self._inputs_before = earlier.engine.inputs
+            self._late_before = earlier.engine.late_results
             self.plan.merge(earlier.engine.plan)
             self.control.merge(earlier.engine.control)
 
@@ -87,11 +90,13 @@ class EngineCounts:
             for model, predicted_ns in predicted.items()
         )
 
-    def engine(self, lease_epoch: int, inputs: int) -> EngineStatistics:
+    def engine(self, lease_epoch: int, decisions: DecisionPath) -> EngineStatistics:
         return EngineStatistics(
             plans=self._plans,
-            inputs=self._inputs_before + inputs,
+            inputs=self._inputs_before + decisions.inputs,
+            late_results=self._late_before + decisions.late_results,
             lease_epoch=lease_epoch,
             plan=self.plan.to_record(),
             control=self.control.to_record(),
+            event_delay=decisions.event_delay.to_record(),
         )

@@ -159,6 +159,7 @@ def camera_statistics(status: StreamStatus, camera: CameraSpec, stream: StreamSp
         height_px=status.height_px,
         units=unit_book(units),
         frames=units.frames,
+        notices_dropped=units.notices_refused,
         views=units.views,
         views_refused=units.views_refused,
         gate_moved=units.frames - units.still,

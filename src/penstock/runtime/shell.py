@@ -6,6 +6,7 @@ A `Unit` is the work of one kind of process; the shell brings it to life, feeds 
 import logging
 import os
 import resource
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -225,6 +226,7 @@ class Shell:
             published_ns=self.clock.now_ns(),
             cpu_s=usage.ru_utime + usage.ru_stime,
             rss_bytes=resident_bytes(),
+            threads=threading.active_count(),
         )
         value = encode(self._unit.statistics(base))
         try:

@@ -116,7 +116,7 @@ def _camera(families: Families, camera: CameraStatistics, now_ns: int) -> None:
         families.counter("camera_access_units", "How access units ended.", here, getattr(units, fate))
     families.gauge("camera_access_units_pending", "Access units inside the decoder.", labels, units.pending)
     families.counter("camera_frames", "Decoded frames offered to lanes.", labels, camera.frames)
-    families.counter("camera_frames_unasked", "Frames replaced before anybody asked.", labels, camera.frames_unasked)
+    families.counter("camera_notices_dropped", "Notices that found no room.", labels, camera.notices_dropped)
     families.counter("camera_views", "Views made.", labels, camera.views)
     families.counter("camera_views_refused", "Views asked for and not made.", labels, camera.views_refused)
     for verdict, count in (("moved", camera.gate_moved), ("still", camera.gate_still)):
@@ -177,7 +177,6 @@ def _model(families: Families, model: ModelStatistics) -> None:
     predicted_s = model.predicted_cost_ns / NS_PER_S
     families.gauge("model_predicted_cost_seconds", "What the next call is expected to take.", labels, predicted_s)
     families.histogram("model_compute_seconds", "Time of the network and its head.", labels, model.compute)
-    families.histogram("model_transfer_seconds", "Time to move pixels to the device.", labels, model.transfer)
 
 
 def _rule(families: Families, rule: RuleStatistics) -> None:
@@ -191,7 +190,6 @@ def _engine(families: Families, engine: EngineStatistics) -> None:
     families.counter("engine_plans", "Scheduling decisions.", {}, engine.plans)
     families.counter("engine_inputs", "Records of the ordered input log.", {}, engine.inputs)
     families.counter("engine_late_results", "Results too old for their lane's rules.", {}, engine.late_results)
-    families.counter("engine_notices_dropped", "Notices that found no room.", {}, engine.notices_dropped)
     families.gauge("engine_lease_epoch", "Generation of the engine.", {}, engine.lease_epoch)
     families.histogram("engine_plan_seconds", "Time of one scheduling decision.", {}, engine.plan, fast=True)
     families.histogram("engine_control_seconds", "Control work per analysed frame.", {}, engine.control, fast=True)
@@ -208,7 +206,6 @@ def _recorder(families: Families, recorder: RecorderStatistics) -> None:
         families.counter("snapshots", "How snapshots ended.", {"state": state}, count)
     families.counter("recorder_written_bytes", "Evidence written.", {}, recorder.written_bytes)
     families.counter("recorder_lapped", "Times that a ring overtook the recorder.", {}, recorder.lapped)
-    families.histogram("clip_finish_seconds", "From the post-roll's end to the clip.", {}, recorder.finish)
 
 
 def _journal(families: Families, journal: JournalStatistics) -> None:
@@ -225,4 +222,3 @@ def _sink(families: Families, sink: SinkStatistics) -> None:
     families.counter("sink_failures", "Deliveries that failed.", labels, sink.failures)
     families.counter("sink_expired", "Revisions given up.", labels, sink.expired)
     families.gauge("sink_backlog", "Revisions waiting.", labels, sink.backlog)
-    families.gauge("sink_oldest_seconds", "Age of the oldest that waits.", labels, sink.oldest_ns / NS_PER_S)

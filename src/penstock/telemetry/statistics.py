@@ -65,8 +65,8 @@ class CameraStatistics(msgspec.Struct, frozen=True):
     units: UnitBook = UnitBook()
     frames: int = 0
     """decoded frames offered to the lanes"""
-    frames_unasked: int = 0
-    """newest frames that were replaced before anybody asked for them"""
+    notices_dropped: int = 0
+    """found no room in the link to the engine; the next one carried their news"""
     views: int = 0
     views_refused: int = 0
     """asked for while no slot was free, or after their frame had gone"""
@@ -139,7 +139,6 @@ class ModelStatistics(msgspec.Struct, frozen=True):
     predicted_cost_ns: int = 0
     """what the scheduler expects of the next call"""
     compute: HistogramRecord = HistogramRecord()
-    transfer: HistogramRecord = HistogramRecord()
     fault: str = ""
 
 
@@ -183,7 +182,6 @@ class EngineStatistics(msgspec.Struct, frozen=True):
     """records of the ordered input log"""
     late_results: int = 0
     """older than the last evaluated instant of their lane: counted, not inserted"""
-    notices_dropped: int = 0
     lease_epoch: int = 0
     plan: HistogramRecord = HistogramRecord()
     """time of one scheduling decision"""
@@ -204,8 +202,6 @@ class RecorderStatistics(msgspec.Struct, frozen=True):
     written_bytes: int = 0
     lapped: int = 0
     """times that a ring overtook the recorder"""
-    finish: HistogramRecord = HistogramRecord()
-    """from the end of the post-roll to the clip in place"""
 
 
 class JournalStatistics(msgspec.Struct, frozen=True):
@@ -223,8 +219,6 @@ class SinkStatistics(msgspec.Struct, frozen=True):
     failures: int = 0
     expired: int = 0
     backlog: int = 0
-    oldest_ns: int = 0
-    """age of the oldest event not yet delivered"""
     fault: str = ""
 
 
