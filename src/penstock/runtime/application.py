@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,7 @@ class Application:
             published_ns=self._clock.now_ns(),
             cpu_s=usage.ru_utime + usage.ru_stime,
             rss_bytes=resident_bytes(),
+            threads=threading.active_count(),
             children=tuple(
                 ChildStatistics(
                     process=process.plan.name,
