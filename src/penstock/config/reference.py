@@ -1,5 +1,6 @@
 """The page that explains every key, and the JSON Schema for editors: both made from the schema, so both are true."""
 
+import types
 import typing
 from enum import Enum
 from typing import Any
@@ -94,6 +95,8 @@ def _words(annotation: Any, metadata: list[Any]) -> tuple[str, type[Section] | N
     choices = choices_of(annotation)
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices), None, ""
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_words(kind, [])[0] for kind in args), None, ""
     names = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text"}
     return names[annotation] + _bounds(metadata), None, ""
 

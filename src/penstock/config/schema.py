@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from penstock.config.fields import Coordinates, Duration, Name, PositiveDuration, Size, ZoneName
 from penstock.contracts.events import Severity
 from penstock.contracts.identity import Role
-from penstock.contracts.specs import ClockTrust, SourceMode
+from penstock.contracts.specs import ClockTrust, SourceMode, Transport
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -39,8 +39,12 @@ class InputConfig(Section):
     """A connection that takes longer is given up and tried again."""
     stall_timeout_ns: PositiveDuration = Field(default=3 * S, alias="stall_timeout")
     """After this much silence the connection is thrown away and made anew."""
+    transport: Transport = Transport.TCP
+    """How RTSP carries pictures: `tcp` loses nothing, `udp` waits for nothing."""
+    tls_ca: str = ""
+    """PEM file of the authority that signed an `rtsps://` or `https://` camera's certificate; left out, any is taken."""
     options: dict[str, str] = {}
-    """Passed to FFmpeg's demuxer as they are."""
+    """Passed to FFmpeg's demuxer, or to a source plugin, as they are."""
 
 
 class DetectConfig(Section):
@@ -129,12 +133,16 @@ class CameraConfig(Section):
 
 
 class ModelConfig(Section):
-    """One model: an ONNX file, or the built-in `motion`."""
+    """One model: an ONNX file, a Python class, or the built-in `motion`."""
 
-    kind: Literal["onnx", "motion"] = "onnx"
-    """`motion` finds moving regions and needs no file."""
+    kind: Literal["onnx", "motion", "python"] = "onnx"
+    """`motion` finds moving regions and needs no file; `python` is a class of your own."""
     path: str = ""
     """The ONNX file."""
+    plugin: str = ""
+    """The class of `kind: python`: `package.module:Class`, or `file.py:Class`. It runs in a process of its own."""
+    parameters: dict[str, str | float | bool] = {}
+    """Given to the class of `kind: python` by name."""
     device: Name = "cpu"
     """Where it runs."""
     backend: Literal["auto", "openvino", "onnxruntime"] = "auto"
@@ -151,6 +159,8 @@ class ModelConfig(Section):
     """Of two boxes that overlap more, the less confident is dropped."""
     max_detections: int = Field(default=300, ge=1, le=10_000)
     """At most this many boxes per picture."""
+    top_k: int = Field(default=5, ge=1, le=1000)
+    """How many classes of the whole picture a classifier states."""
     options: dict[str, float] = {}
     """Numbers that the model's kind understands."""
 

@@ -42,6 +42,8 @@ class Fit(enum.StrEnum):
     STRETCH = "stretch"
     LETTERBOX_TOP_LEFT = "letterbox_top_left"
     LETTERBOX_CENTRE = "letterbox_centre"
+    CENTRE_CROP = "centre_crop"
+    """the shorter side is scaled to `ViewSpec.crop_from_px`, then the middle is cut out, as classifiers are trained"""
 
 
 class ViewSpec(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +55,8 @@ class ViewSpec(msgspec.Struct, frozen=True, gc=False):
     fit: Fit = Fit.STRETCH
     pad: int = 114
     """value of all channels where a letterboxed picture does not reach"""
+    crop_from_px: int = 0
+    """`centre_crop` only: length of the picture's shorter side before the middle is cut out; 0 is the view's own"""
 
     @property
     def channels(self) -> int:

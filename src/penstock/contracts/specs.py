@@ -31,6 +31,15 @@ class ClockTrust(enum.StrEnum):
     """the camera's own clock is kept by NTP and to be believed"""
 
 
+class Transport(enum.StrEnum):
+    """How RTSP carries pictures."""
+
+    TCP = "tcp"
+    """inside the RTSP connection: nothing is lost on the way"""
+    UDP = "udp"
+    """packets of their own: a lost one costs its picture, nothing waits for it"""
+
+
 class StreamSpec(msgspec.Struct, frozen=True):
     """One stream of one camera. `url` holds credentials: it is never logged; sources redact it."""
 
@@ -45,8 +54,11 @@ class StreamSpec(msgspec.Struct, frozen=True):
     stall_timeout_ns: int = 3 * NS_PER_S
     """silence after which the connection is thrown away and made anew"""
     reconnect_cap_ns: int = 3 * NS_PER_S
+    transport: Transport = Transport.TCP
+    tls_ca: str = ""
+    """PEM file of the authority that must have signed an rtsps:// or https:// camera's certificate; empty trusts any"""
     options: dict[str, str] = {}
-    """passed to FFmpeg's demuxer as they are"""
+    """passed to FFmpeg's demuxer, or to a source plugin, as they are"""
     ring_seconds_ns: int = 60 * NS_PER_S
     ring_bytes: int = 32 * 1024 * 1024
 
@@ -89,12 +101,16 @@ class CameraSpec(msgspec.Struct, frozen=True):
 
 
 class ModelSpec(msgspec.Struct, frozen=True):
-    """One model. `motion` is built in; others are files or, later, Python classes and remote services."""
+    """One model. `motion` is built in; others are files and Python classes; later, remote services."""
 
     name: str
     kind: str = "onnx"
-    """`onnx` or `motion`"""
+    """`onnx`, `motion` or `python`"""
     path: str = ""
+    plugin: str = ""
+    """`python` only: `package.module:Class` or `/path/file.py:Class`"""
+    parameters: dict[str, str | float | bool] = {}
+    """`python` only: given to the class by name"""
     device: str = "cpu"
     backend: str = "auto"
     """`openvino`, `onnxruntime`, or `auto`: the cheaper one for the kind of network"""
@@ -107,6 +123,8 @@ class ModelSpec(msgspec.Struct, frozen=True):
     confidence: float = 0.25
     iou: float = 0.45
     max_detections: int = 300
+    top_k: int = 5
+    """how many classes of a whole picture a classifier states"""
     options: dict[str, float] = {}
 
 

@@ -83,6 +83,8 @@ def _camera(name: str, camera: CameraConfig) -> CameraSpec:
             trust=stream.clock,
             open_timeout_ns=stream.open_timeout_ns,
             stall_timeout_ns=stream.stall_timeout_ns,
+            transport=stream.transport,
+            tls_ca=stream.tls_ca,
             options=stream.options,
             ring_seconds_ns=camera.buffer.duration_ns,
             ring_bytes=camera.buffer.size_bytes,
@@ -110,6 +112,8 @@ def _model(name: str, model: ModelConfig) -> ModelSpec:
         name=name,
         kind=model.kind,
         path=model.path,
+        plugin=model.plugin,
+        parameters=model.parameters,
         device=model.device.lower(),
         backend=model.backend,
         head=model.head,
@@ -118,6 +122,7 @@ def _model(name: str, model: ModelConfig) -> ModelSpec:
         confidence=model.confidence,
         iou=model.iou,
         max_detections=model.max_detections,
+        top_k=model.top_k,
         options=model.options,
     )
 
