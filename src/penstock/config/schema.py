@@ -42,7 +42,7 @@ class InputConfig(Section):
     transport: Transport = Transport.TCP
     """How RTSP carries pictures: `tcp` loses nothing, `udp` waits for nothing."""
     tls_ca: str = ""
-    """PEM file of the authority that signed an `rtsps://` or `https://` camera's certificate; left out, any is taken."""
+    """PEM file of the authority that signed an `rtsps://` or `https://` camera's certificate; without, any is taken."""
     options: dict[str, str] = {}
     """Passed to FFmpeg's demuxer, or to a source plugin, as they are."""
 
