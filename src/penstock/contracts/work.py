@@ -87,6 +87,8 @@ class ModelDescription(msgspec.Struct, frozen=True):
     device: str
     signals: tuple[str, ...] = ()
     """names of the scalars that its results carry"""
+    picture_classes: tuple[str, ...] = ()
+    """names of the classes of whole pictures (classifiers); `class_names` are those of boxes"""
     load_ns: int = 0
 
 

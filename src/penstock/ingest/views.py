@@ -17,15 +17,25 @@ _ROUNDING = 1e-6
 
 
 def placement(spec: ViewSpec, width_px: int, height_px: int) -> tuple[int, int, int, int, Affine]:
-    """Where a source picture goes in a view: left, top, width, height in view pixels, and the way back."""
+    """Where a source picture goes in a view: left, top, width, height in view pixels, and the way back.
+
+    Left and top are negative where the view shows the middle of a larger picture.
+    """
     if spec.fit is Fit.STRETCH:
         sx, sy = width_px / spec.width_px, height_px / spec.height_px
         return 0, 0, spec.width_px, spec.height_px, Affine(sx, sy, 0.0, 0.0)
-    scale = min(spec.width_px / width_px, spec.height_px / height_px)
-    # Truncated, not rounded: as the exporters of YOLOX and YOLOv8 do it.
+    if spec.fit is Fit.CENTRE_CROP:
+        shorter_px = spec.crop_from_px or max(spec.width_px, spec.height_px)
+        scale = shorter_px / min(width_px, height_px)
+    else:
+        scale = min(spec.width_px / width_px, spec.height_px / height_px)
+    # Truncated, not rounded: as the exporters of YOLOX and YOLOv8 and the trainers of classifiers do it.
     inner_w, inner_h = (max(1, int(side * scale + _ROUNDING)) for side in (width_px, height_px))
     left = top = 0
-    if spec.fit is Fit.LETTERBOX_CENTRE:
+    if spec.fit is Fit.CENTRE_CROP:
+        # To the nearest even number where the two margins differ by one, as torchvision's CenterCrop.
+        left, top = -round((inner_w - spec.width_px) / 2), -round((inner_h - spec.height_px) / 2)
+    elif spec.fit is Fit.LETTERBOX_CENTRE:
         left, top = (spec.width_px - inner_w) // 2, (spec.height_px - inner_h) // 2
     # From what was scaled, not from `scale`: truncation makes the two differ by up to a pixel at the far edge.
     sx, sy = width_px / inner_w, height_px / inner_h
@@ -69,15 +79,18 @@ class ViewMaker:
         channels = spec.channels
         row_bytes = spec.width_px * channels
         target = np.frombuffer(slot, np.uint8, spec.nbytes).reshape(spec.height_px, row_bytes)
-        if (inner_w, inner_h) != (spec.width_px, spec.height_px):
-            target[:top] = spec.pad
-            target[top + inner_h :] = spec.pad
-            target[top : top + inner_h, : left * channels] = spec.pad
-            target[top : top + inner_h, (left + inner_w) * channels :] = spec.pad
+        # What of the picture is seen: all of it, but for a view that is cut out of its middle.
+        x0, y0 = max(left, 0), max(top, 0)
+        x1, y1 = min(left + inner_w, spec.width_px), min(top + inner_h, spec.height_px)
+        if (x0, y0, x1, y1) != (0, 0, spec.width_px, spec.height_px):
+            target[:y0] = spec.pad
+            target[y1:] = spec.pad
+            target[y0:y1, : x0 * channels] = spec.pad
+            target[y0:y1, x1 * channels :] = spec.pad
         plane = converted.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        target[top : top + inner_h, left * channels : (left + inner_w) * channels] = rows[
-            :inner_h, : inner_w * channels
+        target[y0:y1, x0 * channels : x1 * channels] = rows[
+            y0 - top : y1 - top, (x0 - left) * channels : (x1 - left) * channels
         ]
         matrix = "bt709" if picture.colorspace == Colorspace.ITU709 else "bt601"
         return (

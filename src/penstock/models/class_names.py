@@ -1,11 +1,13 @@
-"""Names of classes: the 80 of COCO for networks that bring none, and the choice of classes by name.
+"""Names of classes: COCO's and ImageNet's for networks that bring none, and the choice of classes by name.
 
-Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; names and order as detectors trained on it use
-them.
+Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, 80 classes; Russakovsky et al., "ImageNet Large
+Scale Visual Recognition Challenge", IJCV 2015, 1000 classes; names and order as networks trained on them use them.
 """
 
 import difflib
+import functools
 from collections.abc import Sequence
+from importlib import resources
 
 from penstock.models.errors import load_error
 
@@ -23,13 +25,25 @@ COCO = tuple(
 )
 
 
-def names_for(class_count: int, configured: Sequence[str], stated: Sequence[str]) -> tuple[str, ...]:
-    """Names by class id: those configured, else those the file states, else COCO's for 80 classes, else numbers.
+IMAGENET_CLASSES = 1000
 
-    Raises ModelError where the configuration names another number of classes than the network has.
+
+@functools.cache
+def imagenet() -> tuple[str, ...]:
+    """The 1000 classes of ImageNet by id: the first word or words of each WordNet synset; a few names occur twice."""
+    text = resources.files("penstock.models").joinpath("imagenet_names.txt").read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def names_for(class_count: int | None, configured: Sequence[str], stated: Sequence[str]) -> tuple[str, ...]:
+    """Names by class id: those configured, else those the file states, else COCO's for 80 classes and ImageNet's for
+    1000, else numbers.
+
+    Raises ModelError where the configuration names another number of classes than the network has, and where the
+    network does not tell how many it has (None) and nobody names them.
     """
     if configured:
-        if len(configured) != class_count:
+        if class_count is not None and len(configured) != class_count:
             raise load_error(
                 f"class_names lists {len(configured)} names, and the network has {class_count} classes",
                 "List one name per class, in the network's order",
@@ -37,6 +51,13 @@ def names_for(class_count: int, configured: Sequence[str], stated: Sequence[str]
         return tuple(configured)
     if stated:
         return tuple(stated)
+    if class_count is None:
+        raise load_error(
+            "the file names no classes, and its outputs do not tell how many there are",
+            "Give the model's class_names, in the network's order",
+        )
+    if class_count == IMAGENET_CLASSES:
+        return imagenet()
     return COCO if class_count == len(COCO) else tuple(str(i) for i in range(class_count))
 
 

@@ -43,7 +43,7 @@ from penstock.rules.syntax import (
 from penstock.rules.vocabulary import Vocabulary
 from penstock.rules.zones import Zone
 from penstock.signals.blackboard import Blackboard, Cell
-from penstock.signals.statements import DETECTIONS
+from penstock.signals.statements import CLASSES, DETECTIONS, MOTION, MOTION_LEVEL, PRESENCE
 
 _HASH_VERSION = 1
 """Raised when the same text comes to mean something else."""
@@ -172,6 +172,10 @@ class _Checker:
         if not lanes:
             if name.text in self._vocabulary.class_names():
                 advice = f"It is a class: write {text_of_value(Count((name,)))} to count its boxes."
+            elif name.text in PRESENCE:
+                advice = f"Models with a class {PRESENCE[name.text]!r} state it, and none looks at this camera."
+            elif name.text == MOTION_LEVEL:
+                advice = f"The model {MOTION!r} states it: let it look at this camera."
             else:
                 advice = did_you_mean(name.text, self._vocabulary.signal_names(), "signal on this camera")
             raise self._error(name, f"nothing on camera {self._camera!r} states a signal {name.text!r}", advice)
@@ -260,8 +264,13 @@ class _Binder:
                 return parts[0] if len(parts) == 1 else SumReader(tuple(parts))
 
     def _signal(self, name: Name) -> SignalReader:
-        lanes = [lane.lane for lane in self._vocabulary.lanes if lane.knows_signal(name.text)]
-        return SignalReader(tuple(self._cell(name.text, lane) for lane in lanes))
+        cells = []
+        for lane in self._vocabulary.lanes:
+            if lane.knows_scalar(name.text):
+                cells.append(self._cell(name.text, lane.lane))
+            if name.text in lane.picture_classes:
+                cells.append(self._cell(CLASSES, lane.lane))
+        return SignalReader(name.text, tuple(cells))
 
     def _class_count(self, class_name: str, zone: Zone | None) -> ClassCountReader:
         lanes = [lane.lane for lane in self._vocabulary.lanes if lane.knows_class(class_name)]

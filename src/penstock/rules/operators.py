@@ -12,6 +12,7 @@ from typing import Protocol
 from penstock.rules.zones import Zone
 from penstock.signals.blackboard import Cell
 from penstock.signals.logic import COMPARISONS, Truth, not_, number_of, truth_of
+from penstock.signals.statements import PRESENCE
 
 _LONG_AGO_NS = -(2**63)
 
@@ -35,20 +36,33 @@ class ConstantReader:
 
 
 class SignalReader:
-    """A named signal: the newest valid statement among the lanes that make it, the first lane's where equal."""
+    """A named signal: the newest valid statement among the lanes that make it, the first lane's where equal.
 
-    __slots__ = ("_cells",)
+    A statement of classes says the probability of the one of that name; 0 where it is not among those stated. Of
+    presence (`PersonDetected`) the largest is taken instead of the newest, as of counts, and for the same reason.
+    """
 
-    def __init__(self, cells: tuple[Cell, ...]) -> None:
+    __slots__ = ("_cells", "_largest", "_name")
+
+    def __init__(self, name: str, cells: tuple[Cell, ...]) -> None:
+        self._name = name
         self._cells = cells
+        self._largest = name in PRESENCE
 
     def value(self, at_ns: int) -> float | None:
+        if self._largest:
+            stated = [number_of(signal.value) for cell in self._cells if (signal := cell.at(at_ns)) is not None]
+            return max((value for value in stated if value is not None), default=None)
         best = None
         for cell in self._cells:
             signal = cell.at(at_ns)
             if signal is not None and (best is None or signal.capture_ns > best.capture_ns):
                 best = signal
-        return None if best is None else number_of(best.value)
+        if best is None:
+            return None
+        if isinstance(best.value, tuple):
+            return next((one.confidence for one in best.value if one.class_name == self._name), 0.0)
+        return number_of(best.value)
 
 
 class ClassCountReader:

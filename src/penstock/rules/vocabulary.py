@@ -3,12 +3,16 @@
 import msgspec
 
 from penstock.contracts.specs import ZoneSpec
+from penstock.signals.statements import ready_made
 
 NS_PER_MS = 1_000_000
 
 
 class LaneVocabulary(msgspec.Struct, frozen=True):
-    """One lane: the classes its model knows, the scalars it states, and how late its results may come."""
+    """One lane: the classes its model knows, the scalars it states, and how late its results may come.
+
+    A class of whole pictures is a signal, named as the class: its probability.
+    """
 
     lane: str
     class_names: tuple[str, ...] = ()
@@ -18,11 +22,22 @@ class LaneVocabulary(msgspec.Struct, frozen=True):
     complete: bool = True
     """False while the model has not said what it knows: any class or signal may then be one of its"""
 
+    picture_classes: tuple[str, ...] = ()
+    """classes of whole pictures"""
+
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """The scalars its model states itself, and the ready-made signals that follow from what it sees."""
+        return (*self.signals, *ready_made(self.class_names, self.signals))
+
     def knows_class(self, name: str) -> bool:
         return name in self.class_names or not self.complete
 
     def knows_signal(self, name: str) -> bool:
-        return name in self.signals or not self.complete
+        return self.knows_scalar(name) or name in self.picture_classes
+
+    def knows_scalar(self, name: str) -> bool:
+        return name in self.scalars or not self.complete
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
@@ -38,4 +53,4 @@ class Vocabulary(msgspec.Struct, frozen=True):
         return {name for lane in self.lanes for name in lane.class_names}
 
     def signal_names(self) -> set[str]:
-        return {name for lane in self.lanes for name in lane.signals}
+        return {name for lane in self.lanes for name in (*lane.scalars, *lane.picture_classes)}

@@ -108,4 +108,6 @@ def placed_rule(rule: RuleSpec, vocabularies: Mapping[str, Vocabulary]) -> RuleS
 def _lane_vocabulary(lane: LaneSpec, model: ModelDescription | None) -> LaneVocabulary:
     if model is None:
         return LaneVocabulary(lane.name, budget_ns=lane.budget_ns, complete=False)
-    return LaneVocabulary(lane.name, model.class_names, model.signals, lane.budget_ns)
+    return LaneVocabulary(
+        lane.name, model.class_names, model.signals, lane.budget_ns, picture_classes=model.picture_classes
+    )

@@ -76,6 +76,17 @@ def test_pixels_reach_the_network_normalised_and_in_its_layout(backend: Backend,
     np.testing.assert_allclose(network.infer(0, pixels)["output"], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 24, 40), (1, 24, 40, 3)], ids=["channels first", "channels last"])
+def test_channels_are_normalised_each_by_its_own_numbers(backend: Backend, write_graph: Any, shape: Any) -> None:
+    pixels = picture(24, 40)
+    mean, divisor = (123.0, 50.0, 7.0), (58.0, 2.0, 255.0)
+    network = backend.read(write_graph(RELU, shape)).compile(Normalisation(mean, divisor), streams=1)
+    expected = np.maximum((pixels.astype(np.float64) - mean) / divisor, 0)[None]
+    if shape[1] == 3:
+        expected = expected.transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(network.infer(0, pixels)["output"], expected, rtol=1e-5, atol=1e-5)
+
+
 def test_channels_last_and_grey(backend: Backend, write_graph: Any) -> None:
     last = backend.read(write_graph(RELU, (1, 24, 40, 3))).compile(Normalisation(), 1)
     np.testing.assert_array_equal(last.infer(0, picture(24, 40))["output"][0], picture(24, 40))

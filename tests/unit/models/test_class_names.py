@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from penstock.models.class_names import COCO, class_ids, names_for
+from penstock.models.class_names import COCO, class_ids, imagenet, names_for
 from penstock.models.errors import ModelError
 
 
@@ -58,3 +58,21 @@ def test_classes_by_name() -> None:
 def test_an_unknown_label_is_answered_with_a_suggestion(label: str, advice: str) -> None:
     with pytest.raises(ModelError, match=re.escape(advice)):
         class_ids((label,), COCO)
+
+
+def test_a_thousand_classes_are_those_of_imagenet() -> None:
+    names = names_for(1000, (), ())
+    assert names == imagenet()
+    assert len(names) == 1000
+    # Ids that papers and documentation quote.
+    known = {0: "tench", 207: "golden retriever", 281: "tabby", 436: "beach wagon", 504: "coffee mug"}
+    known |= {817: "sports car", 898: "water bottle", 920: "traffic light", 999: "toilet tissue"}
+    assert {i: names[i] for i in known} == known
+    assert all(name == name.strip() and name for name in names)
+
+
+def test_classes_that_nobody_counts_must_be_named() -> None:
+    assert names_for(None, ("ant", "bee"), ()) == ("ant", "bee")
+    assert names_for(None, (), ("ant",)) == ("ant",)
+    with pytest.raises(ModelError, match=r"names no classes.*Give the model's class_names"):
+        names_for(None, (), ())

@@ -14,7 +14,7 @@ from penstock.contracts.work import FailureCause
 from penstock.models.backends.backend import Layout, Normalisation, PictureInput, TensorInfo
 from penstock.models.errors import ModelError
 from penstock.models.heads.catalogue import choose_head
-from penstock.models.heads.head import Candidates, HeadSpec
+from penstock.models.heads.head import BoxDecoder, Candidates, HeadSpec
 
 WIDTH_PX, HEIGHT_PX = 64, 32
 PLACES = [
@@ -33,6 +33,11 @@ def spec_for(
 ) -> HeadSpec:
     outputs = tuple(TensorInfo(f"out{i}", shape, "f32") for i, shape in enumerate(shapes))
     return choose_head(head, picture, outputs, metadata or {}, {"logits": logits})
+
+
+def box_decoder(spec: HeadSpec) -> BoxDecoder:
+    assert isinstance(spec.decoder, BoxDecoder)
+    return spec.decoder
 
 
 def yolox(logits: bool = False) -> HeadSpec:
@@ -70,7 +75,7 @@ COLUMNS = (1, 4 + CLASSES, len(PLACES))
     ("shapes", "arguments", "parts"),
     [
         pytest.param([(1, 7, 85)], {}, ["64×32×3", "out0 1×7×85", "yolox", "1×42×(5+classes)", "yolov8"], id="rows"),
-        pytest.param([(1, 1000)], {}, ["out0 1×1000"], id="two dimensions"),
+        pytest.param([(1000,)], {}, ["out0 1000"], id="one dimension"),
         pytest.param([(None, None, None)], {}, ["out0 ?×?×?"], id="open shape"),
         pytest.param([COLUMNS, (1, 32, 8, 8)], {}, ["one output, and this network has 2"], id="masks"),
         pytest.param([COLUMNS], {"metadata": {"task": "pose"}}, ["task is 'pose'"], id="another task"),
@@ -131,7 +136,7 @@ def test_yolox_decodes_place_by_place(seed: int, floor: float) -> None:
     rng = np.random.default_rng(seed)
     rows = rng.normal(0, 1, (len(PLACES), 5 + CLASSES)).astype(np.float32)
     rows[:, 4:] = rng.integers(0, 65, (len(PLACES), 1 + CLASSES)) / 64
-    found = yolox().decoder.candidates({"out0": rows[None]}, floor)
+    found = box_decoder(yolox()).candidates({"out0": rows[None]}, floor)
     assert_same(found, decode_yolox(rows, floor))
 
 
@@ -140,19 +145,19 @@ def test_yolov8_decodes_place_by_place(seed: int, floor: float) -> None:
     rng = np.random.default_rng(seed)
     columns = rng.uniform(0, 64, (4 + CLASSES, len(PLACES))).astype(np.float32)
     columns[4:] = rng.integers(0, 65, (CLASSES, len(PLACES))) / 64
-    found = yolov8().decoder.candidates({"out0": columns[None]}, floor)
+    found = box_decoder(yolov8()).candidates({"out0": columns[None]}, floor)
     assert_same(found, decode_yolov8(columns, floor))
 
 
 def test_logits_are_turned_into_probabilities_where_the_option_says_so() -> None:
     columns = np.full((1, 4 + CLASSES, len(PLACES)), -200, np.float32)
     columns[0, :, 7] = [32, 16, 8, 4, -1, 2, 0]
-    found = yolov8(logits=True).decoder.candidates({"out0": columns}, 0.25)
+    found = box_decoder(yolov8(logits=True)).candidates({"out0": columns}, 0.25)
     assert_same(found, [([28, 14, 36, 18], 1 / (1 + math.exp(-2)), 1)])
 
     rows = np.full((1, len(PLACES), 5 + CLASSES), -200, np.float32)
     rows[0, 9] = [0.5, 0.5, 0, 0, 3, -1, 2, 0]
-    found = yolox(logits=True).decoder.candidates({"out0": rows}, 0.25)
+    found = box_decoder(yolox(logits=True)).candidates({"out0": rows}, 0.25)
     assert_same(found, [([8, 8, 16, 16], 1 / (1 + math.exp(-3)) / (1 + math.exp(-2)), 1)])
 
 
@@ -169,7 +174,7 @@ def test_what_is_no_number_is_a_bad_output(make: Any, value: float, place: int) 
     outputs = blank(spec)
     np.moveaxis(outputs, -1 if spec.head == "yolox" else 1, 0)[place].flat[5] = value
     with pytest.raises(ModelError, match="not finite") as caught:
-        spec.decoder.candidates({"out0": outputs}, 0.25)
+        box_decoder(spec).candidates({"out0": outputs}, 0.25)
     assert caught.value.cause is FailureCause.BAD_OUTPUT
 
 
@@ -177,7 +182,7 @@ def test_what_is_no_number_is_a_bad_output(make: Any, value: float, place: int) 
 def test_scores_that_are_no_probabilities_are_a_bad_output(make: Any) -> None:
     spec = make()
     with pytest.raises(ModelError, match=r"probabilities end at 1.*logits: 1") as caught:
-        spec.decoder.candidates({"out0": blank(spec) + np.float32(7)}, 0.25)
+        box_decoder(spec).candidates({"out0": blank(spec) + np.float32(7)}, 0.25)
     assert caught.value.cause is FailureCause.BAD_OUTPUT
 
 
@@ -186,7 +191,7 @@ def test_a_class_score_that_is_no_probability_is_a_bad_output() -> None:
     rows = blank(spec)
     rows[0, 3, 4:6] = [0.9, 5.0]
     with pytest.raises(ModelError, match="scores reach 5"):
-        spec.decoder.candidates({"out0": rows}, 0.25)
+        box_decoder(spec).candidates({"out0": rows}, 0.25)
 
 
 def test_a_box_larger_than_any_number_is_a_bad_output() -> None:
@@ -194,24 +199,24 @@ def test_a_box_larger_than_any_number_is_a_bad_output() -> None:
     rows = blank(spec)
     rows[0, 3, 2:6] = [500, 0, 0.9, 0.9]
     with pytest.raises(ModelError, match="larger than any number") as caught:
-        spec.decoder.candidates({"out0": rows}, 0.25)
+        box_decoder(spec).candidates({"out0": rows}, 0.25)
     assert caught.value.cause is FailureCause.BAD_OUTPUT
 
 
 @pytest.mark.parametrize("make", [yolox, yolov8], ids=["yolox", "yolov8"])
 def test_an_output_of_another_shape_is_a_bad_output(make: Any) -> None:
     with pytest.raises(ModelError, match="shape") as caught:
-        make().decoder.candidates({"out0": np.zeros((1, 2, 3), np.float32)}, 0.25)
+        box_decoder(make()).candidates({"out0": np.zeros((1, 2, 3), np.float32)}, 0.25)
     assert caught.value.cause is FailureCause.BAD_OUTPUT
 
 
 @pytest.mark.parametrize("make", [yolox, yolov8], ids=["yolox", "yolov8"])
 def test_an_empty_picture_gives_no_candidates(make: Any) -> None:
     spec = make()
-    assert_same(spec.decoder.candidates({"out0": blank(spec)}, 0.25), [])
+    assert_same(box_decoder(spec).candidates({"out0": blank(spec)}, 0.25), [])
 
 
 def test_the_floor_itself_does_not_pass() -> None:
     columns = blank(yolov8())
     columns[0, 4, 2] = 0.25
-    assert len(yolov8().decoder.candidates({"out0": columns}, 0.25).confidence) == 0
+    assert len(box_decoder(yolov8()).candidates({"out0": columns}, 0.25).confidence) == 0

@@ -16,7 +16,14 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "rules.md").read_text(enc
 SQUARE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 VOCABULARY = Vocabulary(
     zones=(ZoneSpec("driveway", SQUARE), ZoneSpec("front door", SQUARE)),
-    lanes=(LaneVocabulary("front/yolox", ("person", "car", "dog", "sports ball"), ("motion", "PersonDetected")),),
+    lanes=(
+        LaneVocabulary(
+            "front/yolox",
+            ("person", "car", "dog", "sports ball"),
+            ("motion", "anomaly_score", "Anomalous"),
+            picture_classes=("coffee mug",),
+        ),
+    ),
 )
 
 

@@ -51,10 +51,13 @@ class PictureInput(msgspec.Struct, frozen=True):
 
 
 class Normalisation(msgspec.Struct, frozen=True):
-    """What is done to 8-bit values before the network: (value - mean) / divisor, the same for all channels."""
+    """What is done to 8-bit values before the network: (value - mean) / divisor.
 
-    mean: float = 0.0
-    divisor: float = 1.0
+    A number goes for all channels, a tuple has one per channel, in the order of the view's.
+    """
+
+    mean: float | tuple[float, ...] = 0.0
+    divisor: float | tuple[float, ...] = 1.0
 
 
 class Network(Protocol):

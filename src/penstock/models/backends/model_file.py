@@ -9,6 +9,15 @@ NOT_ONNX = "Give an .onnx file; one that was cut short must be downloaded or exp
 NOT_RUNNABLE = "Export it with standard ONNX operators (opset 11 to 17 is a safe choice)"
 
 
+IR_SUFFIX = ".xml"
+"""of OpenVINO's own format, whose weights lie beside it"""
+
+
+def parts_of(path: Path) -> tuple[Path, ...]:
+    """The files that a network consists of: an .xml of OpenVINO has its weights in a .bin beside it."""
+    return (path, path.with_suffix(".bin")) if path.suffix == IR_SUFFIX else (path,)
+
+
 def check_readable(path: Path) -> None:
     """Raises ModelError where there is nothing to read."""
     if not path.exists():

@@ -88,25 +88,33 @@ class _OnnxRuntimeNetwork:
         self._sessions = sessions
         self._picture = picture
         self._names = names
-        self._normalisation = normalisation
+        self._mean = _per_channel(normalisation.mean, picture.layout)
+        self._divisor = _per_channel(normalisation.divisor, picture.layout)
         self._inputs = [np.zeros(_shape_of(picture), np.float32) for _ in sessions]
 
     def infer(self, stream: int, pixels: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
         held = self._inputs[stream]
         picture = pixels.reshape(self._picture.height_px, self._picture.width_px, self._picture.channels)
         held[0] = picture.transpose(2, 0, 1) if self._picture.layout is Layout.NCHW else picture
-        if self._normalisation.mean != 0.0:
-            held -= self._normalisation.mean
-        if self._normalisation.divisor != 1.0:
+        if self._mean.any():
+            held -= self._mean
+        if (self._divisor != 1.0).any():
             # Divided, as exporters do it: a product with the reciprocal differs in the last bit, which is enough
             # to turn roundings in dynamically quantised networks.
-            held /= np.float32(self._normalisation.divisor)
+            held /= self._divisor
         values = self._sessions[stream].run(self._names, {self._picture.name: held})
         return dict(zip(self._names, values, strict=True))
 
     def close(self) -> None:
         self._sessions.clear()
         self._inputs.clear()
+
+
+def _per_channel(value: float | tuple[float, ...], layout: Layout) -> NDArray[np.float32]:
+    """A number, or numbers along the channels, in the shape that the input buffer takes."""
+    if isinstance(value, float):
+        return np.array(value, np.float32)
+    return np.array(value, np.float32).reshape((-1, 1, 1) if layout is Layout.NCHW else (1, 1, -1))
 
 
 def _open_session(path: Path) -> "onnxruntime.InferenceSession":

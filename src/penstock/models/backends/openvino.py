@@ -1,4 +1,5 @@
-"""Runs ONNX files on the CPU through OpenVINO, one request per stream, each on the thread that calls it.
+"""Runs ONNX files, and OpenVINO's own (.xml with its .bin), on the CPU: one request per stream, each on the thread
+that calls it.
 
 Settings, each for a measured reason:
 
@@ -33,20 +34,21 @@ from penstock.models.backends.backend import (
     TensorInfo,
     settle_picture,
 )
-from penstock.models.backends.model_file import NOT_ONNX, NOT_RUNNABLE, check_readable
+from penstock.models.backends.model_file import IR_SUFFIX, NOT_ONNX, NOT_RUNNABLE, check_readable, parts_of
 from penstock.models.errors import load_error
 
 _DEVICE = "CPU"
 
 
 class OpenVinoBackend:
-    """ONNX through OpenVINO's CPU plugin."""
+    """ONNX and OpenVINO IR through OpenVINO's CPU plugin."""
 
     name = "openvino"
     devices = ("cpu",)
 
     def read(self, path: Path) -> NetworkFile:
-        check_readable(path)
+        for part in parts_of(path):
+            check_readable(part)
         return _OpenVinoFile(path, _read_model(path))
 
 
@@ -100,9 +102,9 @@ class _OpenVinoFile:
         picture.model().set_layout(openvino.Layout(self.picture.layout.name))
         picture.preprocess().convert_element_type(openvino.Type.f32)
         if normalisation.mean != 0.0:
-            picture.preprocess().mean(normalisation.mean)
+            picture.preprocess().mean(_folded(normalisation.mean))
         if normalisation.divisor != 1.0:
-            picture.preprocess().scale(normalisation.divisor)
+            picture.preprocess().scale(_folded(normalisation.divisor))
         for index in range(len(self._model.outputs)):
             folded.output(index).tensor().set_element_type(openvino.Type.f32)
         self._model = folded.build()
@@ -132,12 +134,13 @@ class _OpenVinoNetwork:
 
 
 def _read_model(path: Path) -> openvino.Model:
-    # Only the ONNX reader is asked: the general one tries every format it knows, and some write to stderr.
-    frontend = FrontEndManager().load_by_framework("onnx")
+    # Only one reader is asked: the general one tries every format it knows, and some write to stderr.
+    framework, form = ("ir", "OpenVINO") if path.suffix == IR_SUFFIX else ("onnx", "ONNX")
+    frontend = FrontEndManager().load_by_framework(framework)
     try:
         loaded = frontend.load(str(path))
     except Exception as error:
-        raise load_error(f"{path}: is no ONNX file, or a damaged one ({_gist(error)})", NOT_ONNX) from error
+        raise load_error(f"{path}: is no {form} file, or a damaged one ({_gist(error)})", NOT_ONNX) from error
     try:
         return frontend.convert(loaded)
     except Exception as error:
@@ -150,6 +153,10 @@ def _metadata_of(model: openvino.Model) -> dict[str, str]:
         return {}
     # The ONNX reader files the model's metadata_props under this name.
     return {str(key): value.astype(str) for key, value in info["framework"].items()}
+
+
+def _folded(value: float | tuple[float, ...]) -> float | list[float]:
+    return value if isinstance(value, float) else list(value)
 
 
 def _info(port: Any, fallback: str) -> TensorInfo:

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from penstock.contracts.frames import Fit, PixelFormat, ViewSpec
 from penstock.models.backends.backend import Normalisation, PictureInput, TensorInfo
 from penstock.models.errors import load_error, output_error
-from penstock.models.heads.head import Candidates, HeadSpec, Outputs, check_probabilities, finite_output, sigmoid
+from penstock.models.heads.head import (
+    Candidates,
+    HeadSpec,
+    Outputs,
+    check_probabilities,
+    colour_picture,
+    finite_output,
+    grid,
+    sigmoid,
+    the_output,
+)
 
 _STRIDES_PX = (8, 16, 32)
 _BOX_AND_OBJECTNESS = 5
@@ -22,6 +32,7 @@ class YoloxHead:
     """Networks with one output 1×N×(5+classes), N the places of grids with strides 8, 16 and 32."""
 
     name = "yolox"
+    options = ("logits",)
     expects = "one output 1×N×(5+classes), N = the places of grids with strides 8, 16 and 32"
 
     def recognise(
@@ -31,11 +42,9 @@ class YoloxHead:
         metadata: Mapping[str, str],  # noqa: ARG002  YOLOX writes none
         options: Mapping[str, float],
     ) -> HeadSpec:
-        if picture.channels != 3:
-            raise load_error(f"YOLOX takes colour pictures, and this network takes {picture.channels} channel")
-        if len(outputs) != 1:
-            raise load_error(f"YOLOX has one output, and this network has {len(outputs)}")
-        name, shape = outputs[0].name, outputs[0].shape
+        colour_picture(picture, "YOLOX")
+        output = the_output(outputs, "YOLOX")
+        name, shape = output.name, output.shape
         places, strides = _grid(picture.width_px, picture.height_px)
         rows = len(places)
         if len(shape) != 3 or shape[0] != 1 or shape[1] != rows or shape[2] is None or shape[2] <= _BOX_AND_OBJECTNESS:
@@ -95,11 +104,6 @@ class YoloxDecoder:
 
 def _grid(width_px: int, height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """N×2 places (column, row) and N×1 strides, grids in order of stride, places row by row."""
-    places = []
-    strides = []
-    for stride in _STRIDES_PX:
-        rows, columns = height_px // stride, width_px // stride
-        y, x = np.mgrid[:rows, :columns]
-        places.append(np.stack([x, y], axis=-1).reshape(-1, 2))
-        strides.append(np.full((rows * columns, 1), stride))
-    return np.concatenate(places).astype(np.float32), np.concatenate(strides).astype(np.float32)
+    places = [grid(width_px, height_px, stride) for stride in _STRIDES_PX]
+    strides = [np.full((len(part), 1), stride, np.float32) for part, stride in zip(places, _STRIDES_PX, strict=True)]
+    return np.concatenate(places), np.concatenate(strides)
