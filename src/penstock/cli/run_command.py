@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from penstock.base.ids import boot_id, host_id, new_run_id
 from penstock.base.units import parse_duration_ns
 from penstock.cli.live_table import live_view
 from penstock.cli.main import UsageProblem
+from penstock.cli.models_commands import named_model_file
 from penstock.cli.summary import print_summary
 from penstock.config.loader import LoadedConfig, load_config
 from penstock.config.quick import quick_config
@@ -46,13 +48,20 @@ class RunOptions:
 
 def run_command(options: RunOptions) -> int:
     """Runs until interrupted or `--for` is over, and returns the exit code."""
-    for_ns = _for_ns(options.for_text)
-    loaded = configuration(options)
+    if options.for_text is not None:
+        duration_ns(options.for_text, "--for")
+    return run_configured(configuration(options), options)
+
+
+def run_configured(
+    loaded: LoadedConfig, options: RunOptions, complete: Callable[[dict[str, Any]], None] | None = None
+) -> int:
+    """Runs a checked configuration; `complete` may add to the report before it is written and shown."""
+    for_ns = None if options.for_text is None else duration_ns(options.for_text, "--for")
     errors = Console(stderr=True, highlight=False)
     for warning in loaded.warnings:
         errors.print(str(warning), style="yellow", markup=False, soft_wrap=True)
     config = with_options(loaded.config, options)
-    report = options.report or Path(config.data_dir) / "report.json"
     clock = SystemClock()
     console = Console(highlight=False)
     live = None if options.quiet else live_view(console, clock)
@@ -60,12 +69,15 @@ def run_command(options: RunOptions) -> int:
         config = _quieter(config)
     from penstock.runtime import application  # noqa: PLC0415 - a mistake in the command is told without loading all
 
-    code = application.run(
-        specification(config, clock), isolation=config.isolation, for_ns=for_ns, report=report, live=live
-    )
-    if not options.quiet and report.is_file():
-        print_summary(json.loads(report.read_text(encoding="utf-8")), console, data_dir=Path(config.data_dir))
-    return int(code)
+    report = application.run(specification(config, clock), isolation=config.isolation, for_ns=for_ns, live=live)
+    if complete is not None:
+        complete(report)
+    path = options.report or Path(config.data_dir) / "report.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if not options.quiet:
+        print_summary(report, console, data_dir=Path(config.data_dir))
+    return 0
 
 
 def configuration(options: RunOptions) -> LoadedConfig:
@@ -77,7 +89,7 @@ def configuration(options: RunOptions) -> LoadedConfig:
                 "a configuration file and --camera, --model or --rule do not go together; "
                 "put them into the file, or leave the file out"
             )
-        return load_config(options.config, os.environ, rule_check=check_rule)
+        return load_config(options.config, os.environ, rule_check=check_rule, model_file=named_model_file)
     cameras, rules = list(options.cameras), list(options.rules)
     if not cameras and described:
         raise UsageProblem("no camera; add --camera URL_OR_FILE")
@@ -96,6 +108,7 @@ def configuration(options: RunOptions) -> LoadedConfig:
         settings={"data_dir": str(data_dir)},
         rule_settings=rule_settings,
         rule_check=check_rule,
+        model_file=named_model_file,
     )
 
 
@@ -132,13 +145,12 @@ def _quieter(config: Config) -> Config:
     return config.model_copy(update={"logging": config.logging.model_copy(update={"level": level})})
 
 
-def _for_ns(text: str | None) -> int | None:
-    if text is None:
-        return None
+def duration_ns(text: str, option: str) -> int:
+    """`30s`, `2m` or a number of seconds; raises UsageProblem that names `option`."""
     try:
-        duration_ns = parse_duration_ns(text) if not text.replace(".", "", 1).isdigit() else round(float(text) * 1e9)
+        found_ns = parse_duration_ns(text) if not text.replace(".", "", 1).isdigit() else round(float(text) * 1e9)
     except ValueError as error:
-        raise UsageProblem(f"--for: {error}") from None
-    if duration_ns <= 0:
-        raise UsageProblem("--for: must be above zero")
-    return duration_ns
+        raise UsageProblem(f"{option}: {error}") from None
+    if found_ns <= 0:
+        raise UsageProblem(f"{option}: must be above zero")
+    return found_ns

@@ -20,6 +20,8 @@ def print_summary(report: dict[str, Any], console: Console, *, data_dir: Path | 
     if report["events"]:
         console.print()
         _print_events(report, console, data_dir)
+    if "truth" in report:
+        _print_truth(report["truth"], console)
     if report["books_balanced"]:
         console.print("\nEvery frame is accounted for.")
     else:
@@ -64,3 +66,18 @@ def _piece(piece: dict[str, Any], data_dir: Path | None) -> str:
     if piece["state"] != "ready":
         return f"{piece['kind']} {piece['state']}" + (f": {piece['reason']}" if piece["reason"] else "")
     return str(data_dir / piece["path"]) if data_dir else str(piece["path"])
+
+
+def _print_truth(truth: dict[str, Any], console: Console) -> None:
+    """How the events of a demonstration compare with what was drawn."""
+    delay = truth["delay_ms"]
+    late = f", decided {delay['p50']:.0f} ms (median) after they were due" if delay else ""
+    console.print(
+        f"\nOf {truth['expected']} events that were drawn, {truth['found']} were confirmed{late}; "
+        f"{truth['missed']} missed, {truth['false']} false, {truth['borderline']} too close to call.",
+        soft_wrap=True,
+    )
+    for kind in ("missed", "false"):
+        for event in truth[f"{kind}_events"]:
+            when = f" at {event['start_utc']}" if "start_utc" in event else f" {event['event_id']}"
+            console.print(Text(f"  {kind}: {event['rule']} on {event['camera']}{when}", style="yellow"))

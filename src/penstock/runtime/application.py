@@ -1,6 +1,5 @@
 """Runs a specification from start to stop: memory, process tree, signals, live view, report."""
 
-import json
 import logging
 import os
 import resource
@@ -175,25 +174,15 @@ class Application:
 
 
 def run(
-    spec: RunSpec,
-    *,
-    isolation: str = "process",
-    for_ns: int | None = None,
-    report: Path | None = None,
-    live: LiveView | None = None,
-) -> int:
-    """Runs `spec`, writes its report to `report` as JSON and returns the exit code. Raises RunError."""
-    clock = SystemClock()
-    logs = Logging(wiring.SUPERVISOR, clock, form=spec.log_format, level=spec.log_level)
+    spec: RunSpec, *, isolation: str = "process", for_ns: int | None = None, live: LiveView | None = None
+) -> dict[str, Any]:
+    """Runs `spec` and returns its report, JSON-ready. Raises RunError."""
+    logs = Logging(wiring.SUPERVISOR, SystemClock(), form=spec.log_format, level=spec.log_level)
     logs.start()
     try:
-        made = Application(spec, isolation=isolation, live=live).run(for_ns)
+        return Application(spec, isolation=isolation, live=live).run(for_ns)
     finally:
         logs.stop()
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
-    return 0
 
 
 def run_events(spec: RunSpec) -> Iterable[Event]:
