@@ -4,15 +4,17 @@ from pathlib import Path
 
 import av
 
-from penstock.simulator.video_file import VideoSpec, write_demo_video
+from penstock.simulator.scene_spec import SceneSpec
+from penstock.simulator.video_file import EncodingSpec, write_films
 
 FPS = 25
 
 
 def drawn_video(folder: Path, width_px: int = 640, height_px: int = 360) -> Path:
-    """A loop of ten seconds with three figures; a keyframe a second."""
+    """A loop of ten seconds of a street; a keyframe a second."""
     path = folder / f"drawn-{width_px}x{height_px}.mp4"
-    write_demo_video(path, VideoSpec(7, width_px=width_px, height_px=height_px, seconds=10.0, fps=FPS, gop=FPS))
+    scene = SceneSpec("street", 7, width_px=width_px, height_px=height_px, seconds=10.0, fps=FPS)
+    write_films(scene, {path: EncodingSpec(width_px=width_px, height_px=height_px, fps=FPS, gop=FPS)})
     return path
 
 

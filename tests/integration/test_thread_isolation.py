@@ -10,7 +10,8 @@ from aftermath import assert_books, assert_clips_play, assert_records_agree
 from running import Running, live_pids
 
 from penstock.contracts.events import Event
-from penstock.simulator.video_file import VideoSpec, write_demo_video
+from penstock.simulator.scene_spec import SceneSpec
+from penstock.simulator.video_file import EncodingSpec, write_films
 
 CAMERAS = {"yard": 1, "gate": 2}
 SECONDS, FPS = 14.0, 10
@@ -20,7 +21,8 @@ SECONDS, FPS = 14.0, 10
 def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("videos")
     for name, seed in CAMERAS.items():
-        write_demo_video(folder / f"{name}.mp4", VideoSpec(seed=seed, seconds=SECONDS, fps=FPS, gop=10))
+        scene = SceneSpec("street", seed, seconds=SECONDS, fps=FPS)
+        write_films(scene, {folder / f"{name}.mp4": EncodingSpec(fps=FPS, gop=10)})
     return {name: folder / f"{name}.mp4" for name in CAMERAS}
 
 

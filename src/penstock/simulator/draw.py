@@ -1,59 +1,98 @@
-"""`python -m penstock.simulator.draw FILE SEED FIGURES`: draws a demonstration video in a process of its own.
+"""`python -m penstock.simulator.draw`: draws one scene's films, told on standard input, in a process of its own.
 
-Apart from its caller, whose memory would otherwise hold FFmpeg and NumPy for as long as it runs.
+Apart from its caller, whose memory would otherwise hold FFmpeg and NumPy for as long as it runs; several scenes are
+drawn side by side, as many at a time as there are processors.
 """
 
+import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from penstock.simulator.video_file import VideoSpec, is_drawn, write_demo_video
+from penstock.simulator.scene_spec import SceneSpec
+from penstock.simulator.video_file import EncodingSpec, is_drawn, write_films
+
+Films = Mapping[Path, EncodingSpec]
 
 
 class DrawingFailed(OSError):
-    """A video could not be drawn: which, and why."""
+    """Films could not be drawn: which, and why."""
 
     def __str__(self) -> str:
         return str(self.strerror)
 
 
-def wait_drawn(videos: Mapping[Path, VideoSpec]) -> int:
-    """Draws those that are not there yet, side by side; returns how many. Raises DrawingFailed.
+def wait_drawn(scenes: Sequence[tuple[SceneSpec, Films]]) -> int:
+    """Draws the films that are not there yet and returns how many those were. Raises DrawingFailed.
 
-    Only seed and number of figures may differ from `VideoSpec`'s defaults.
+    Each pair is a scene and its films, drawn together.
     """
-    missing = {path: spec for path, spec in videos.items() if not is_drawn(path, spec)}
-    children = {
-        path: subprocess.Popen(  # noqa: S603 - this very program, with numbers and a path of its own
-            [sys.executable, "-m", "penstock.simulator.draw", str(path), str(spec.seed), str(spec.figures)],
-            stderr=subprocess.PIPE,
-        )
-        for path, spec in missing.items()
-    }
+    waiting = []
+    for scene, films in scenes:
+        missing = {path: spec for path, spec in films.items() if not is_drawn(path, scene, spec)}
+        if missing:
+            waiting.append((scene, missing))
+    count = sum(len(films) for _, films in waiting)
+    running: list[tuple[Films, subprocess.Popen[bytes]]] = []
     failures = []
     try:
-        for path, child in children.items():
-            _, told = child.communicate()
-            if child.returncode != 0:
-                reason = told.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-                failures.append(f"{path} cannot be drawn: {reason[0]}")
+        for scene, films in waiting:
+            if len(running) >= (os.cpu_count() or 1):
+                failures += _wait_for(*running.pop(0))
+            running.append((films, _start(scene, films)))
+        while running:
+            failures += _wait_for(*running.pop(0))
     finally:
-        for child in children.values():
-            if child.poll() is None:
-                child.terminate()
-                child.communicate()
+        for _, child in running:
+            child.terminate()
+            child.communicate()
     if failures:
         raise DrawingFailed(0, "; ".join(failures))
-    return len(missing)
+    return count
 
 
-def main(path: str, seed: str, figures: str) -> None:
+def _start(scene: SceneSpec, films: Films) -> subprocess.Popen[bytes]:
+    order = {"scene": asdict(scene), "films": {str(path): asdict(spec) for path, spec in films.items()}}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "penstock.simulator.draw"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdin is not None
     try:
-        write_demo_video(Path(path), VideoSpec(int(seed), int(figures)))
+        child.stdin.write(json.dumps(order).encode())
+        child.stdin.close()
+    except BrokenPipeError:
+        # It ended at once; what it said tells why.
+        pass
+    child.stdin = None
+    return child
+
+
+def _wait_for(films: Films, child: subprocess.Popen[bytes]) -> list[str]:
+    try:
+        _, told = child.communicate()
+    except BaseException:
+        child.terminate()
+        child.communicate()
+        raise
+    if child.returncode == 0:
+        return []
+    reason = told.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
+    return [f"{', '.join(str(path) for path in films)} cannot be drawn: {reason[0]}"]
+
+
+def main() -> None:
+    order = json.loads(sys.stdin.buffer.read())
+    films = {Path(path): EncodingSpec(**spec) for path, spec in order["films"].items()}
+    try:
+        write_films(SceneSpec(**order["scene"]), films)
     except OSError as error:
-        sys.exit(f"{error.filename or path}: {error.strerror}")
+        sys.exit(f"{error.filename or 'the disk'}: {error.strerror}")
+    except ValueError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from penstock.base.clock import NS_PER_S
+
 
 class ReadyCamera(msgspec.Struct, frozen=True):
     """One camera, as others need to know it."""
@@ -16,6 +18,11 @@ class ReadyCamera(msgspec.Struct, frozen=True):
     """monotonic: when the first picture of a loop was captured; picture n of each loop is n intervals later"""
     epoch_utc_ns: int = 0
     loop_ns: int = 0
+
+    def captured_ns(self, picture: int, fps: int, before_ns: int) -> int:
+        """When picture `picture` of the loop (from 0) was captured last, not after `before_ns`; monotonic."""
+        first_ns = self.epoch_ns + picture * NS_PER_S // fps
+        return first_ns + (before_ns - first_ns) // self.loop_ns * self.loop_ns
 
 
 class Ready(msgspec.Struct, frozen=True):
