@@ -12,8 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run: $(STAMP) ## set up, then run the main job on embedded defaults: two drawn cameras, motion, a rule, clips
-	$(BIN)/penstock run $(ARGS)
+run: $(STAMP) ## set up, then show it at work: four simulated cameras over RTSP, a detector, three rules, clips
+	$(BIN)/penstock demo $(ARGS)
 
 test: $(DEV_STAMP) ## set up, then run all tests; integration tests say what they need where they skip
 	$(BIN)/python -m pytest $(ARGS)

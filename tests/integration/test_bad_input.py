@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
-from penstock.simulator.video_file import VideoSpec, write_demo_video
+from penstock.simulator.scene_spec import SceneSpec
+from penstock.simulator.video_file import EncodingSpec, write_films
 
 FAILED, MISTAKEN = 1, 2
 CAMERA = "cameras:\n  front: {url: video.mp4}\n"
@@ -114,12 +117,11 @@ Did you mean 'person'?""",
     ),
     Case(
         "outputs that no head knows",
-        CAMERA + "models:\n  faces: {path: yunet_n_320_320.onnx}\n",
-        "penstock: no model could be loaded: model faces: FOLDER/yunet_n_320_320.onnx: no head knows this network: "
-        "input 320×320×3, outputs cls_8 1×1600×1, … Heads known: yolox (…): …; yolov8 (…): …. Export it as one of "
-        "these, or name its head if it is one of them",
+        CAMERA + "models:\n  odd: {path: odd.onnx}\n",
+        "penstock: no model could be loaded: model odd: FOLDER/odd.onnx: no head knows this network: "
+        "input 64×64×3, outputs one 1×3×64×64, other 1×3×64×64. Heads known: yolox (…): …; yolov8 (…): …. Export it as "
+        "one of these, or name its head if it is one of them",
         FAILED,
-        models=("yunet_n_320_320.onnx",),
     ),
     Case(
         "port in use",
@@ -219,7 +221,7 @@ Did you mean 'person'?""",
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("video") / "video.mp4"
-    write_demo_video(path, VideoSpec(seed=1, seconds=10.0, fps=10, gop=10))
+    write_films(SceneSpec("street", 1, seconds=10.0, fps=10), {path: EncodingSpec(fps=10, gop=10)})
     return path
 
 
@@ -245,6 +247,7 @@ def test_what_is_told(
     shutil.copy(video, tmp_path / "video.mp4")
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:500])
     (tmp_path / "text.onnx").write_text("no network and no video\n" * 100, encoding="ascii")
+    write_odd_network(tmp_path / "odd.onnx")
     for model in case.models:
         shared_data: Path = request.getfixturevalue("shared_data")
         shutil.copy(shared_data / "models" / model, tmp_path)
@@ -273,6 +276,18 @@ def test_what_is_told(
     assert "Traceback" not in ended.stderr
     assert "Tr0ub4dor" not in ended.stderr + ended.stdout
     assert not [path for path in Path("/proc").glob("[0-9]*") if is_child_in(path, tmp_path)]
+
+
+def write_odd_network(path: Path) -> None:
+    """One whose outputs are nothing that is known."""
+    picture = [1, 3, 64, 64]
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["picture"], ["one"]), helper.make_node("Neg", ["picture"], ["other"])],
+        "odd",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, picture)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, picture) for name in ("one", "other")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
 def is_child_in(process: Path, folder: Path) -> bool:

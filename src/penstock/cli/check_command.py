@@ -8,23 +8,47 @@ from rich.table import Table
 
 from penstock.base.redaction import redact
 from penstock.base.units import format_duration
-from penstock.config.loader import load_config
+from penstock.cli.main import UsageProblem
+from penstock.cli.models_commands import named_model_file
+from penstock.config.effective import effective_camera, rendered
+from penstock.config.loader import LoadedConfig, load_config
+from penstock.config.problems import closest
 from penstock.config.schema import Config
 from penstock.runtime.rule_check import check_rule
 
 
-def check_command(path: Path, console: Console | None = None) -> int:
-    """Prints what the file describes; raises ConfigError where it cannot run."""
+def check_command(path: Path, console: Console | None = None, *, show: bool = False, camera: str = "") -> int:
+    """Prints what the file describes; raises ConfigError where it cannot run.
+
+    With `show`, prints every key of its cameras (or of `camera`) with the place where it is written.
+    """
     console = console or Console(highlight=False)
-    loaded = load_config(path, os.environ, rule_check=check_rule)
+    if camera and not show:
+        raise UsageProblem("a camera's name goes with --show: penstock check --show CONFIG CAMERA")
+    loaded = load_config(path, os.environ, rule_check=check_rule, model_file=named_model_file)
     for warning in loaded.warnings:
         console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
+    if show:
+        console.print(_shown(loaded, path, camera), markup=False, soft_wrap=True)
+        return 0
     console.print(_cameras(loaded.config))
     if loaded.config.rules:
         console.print(_rules(loaded.config))
     odd = f", {len(loaded.warnings)} to look at" if loaded.warnings else ""
     console.print(f"{path}: correct{odd}", markup=False, soft_wrap=True)
     return 0
+
+
+def _shown(loaded: LoadedConfig, path: Path, camera: str) -> str:
+    cameras = loaded.config.cameras
+    if camera and camera not in cameras:
+        raise UsageProblem(f"there is no camera {camera!r} in {path}; {closest(camera, list(cameras))}".rstrip("; "))
+    lines = [
+        line
+        for name in ([camera] if camera else cameras)
+        for line in effective_camera(name, loaded.config, loaded.document)
+    ]
+    return rendered(lines, path)
 
 
 def _cameras(config: Config) -> Table:

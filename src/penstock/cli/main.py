@@ -12,6 +12,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from penstock.cli import simulation_commands
+from penstock.cli.models_commands import models_app
+
 app = typer.Typer(
     name="penstock",
     help="Real-time video inference: cameras and models in, timely events with their clips out.",
@@ -20,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(models_app, name="models")
+simulation_commands.add_to(app)
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -83,8 +89,7 @@ def run(
 ) -> None:
     """Run cameras, models and rules until interrupted.
 
-    With a CONFIG file, or with --camera, --model and --rule and no file. With neither, a demonstration runs: two
-    cameras that Penstock draws itself, and a rule on motion.
+    With a CONFIG file, or with --camera, --model and --rule and no file. `penstock demo` needs neither.
     """
     from penstock.cli.run_command import RunOptions, run_command  # noqa: PLC0415
 
@@ -106,11 +111,17 @@ def run(
 
 
 @app.command()
-def check(config: Annotated[Path, typer.Argument(help="YAML file to check.", metavar="CONFIG")]) -> None:
+def check(
+    config: Annotated[Path, typer.Argument(help="YAML file to check.", metavar="CONFIG")],
+    camera: Annotated[str, typer.Argument(help="With --show: only this one.", metavar="[CAMERA]")] = "",
+    show: Annotated[
+        bool, typer.Option("--show", help="Every key of every camera, and where its value is written.")
+    ] = False,
+) -> None:
     """Check a configuration: keys, values, names, files and rules."""
     from penstock.cli.check_command import check_command  # noqa: PLC0415
 
-    raise typer.Exit(check_command(config))
+    raise typer.Exit(check_command(config, show=show, camera=camera))
 
 
 @app.command()
@@ -125,13 +136,65 @@ def probe(
 
 
 @app.command()
+def devices() -> None:
+    """List the cameras at this host, with their formats, sizes and rates."""
+    from penstock.cli.devices_command import devices_command  # noqa: PLC0415
+
+    raise typer.Exit(devices_command())
+
+
+@app.command()
 def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="The reference page instead.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here.", metavar="FILE")] = None,
 ) -> None:
     """Print the JSON Schema of the configuration, for editors."""
     from penstock.cli.schema_command import schema_command  # noqa: PLC0415
 
-    raise typer.Exit(schema_command(markdown=markdown))
+    raise typer.Exit(schema_command(markdown=markdown, output=output))
+
+
+@app.command()
+def quantize(
+    model: Annotated[Path, typer.Argument(help="Float ONNX file, or the name of a fetched model.", metavar="MODEL")],
+    calibrate: Annotated[
+        list[str],
+        typer.Option("--calibrate", help="Video or camera with the scenes to expect; repeatable.", metavar="URL"),
+    ],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="By default MODEL_int8.onnx.")] = None,
+    frames: Annotated[int, typer.Option("--frames", help="Frames to choose the scales by.")] = 300,
+    held_out: Annotated[
+        int, typer.Option("--held-out", help="Frames to measure on, which quantising never saw.")
+    ] = 100,
+    min_agreement: Annotated[
+        float, typer.Option("--min-agreement", min=0, max=1, help="Refused below this recall or precision.")
+    ] = 0.9,
+    every: Annotated[str, typer.Option("--every", help="Time between frames of a live camera.", metavar="TIME")] = "1s",
+    head: Annotated[str, typer.Option("--head", help="Read the model with this head.")] = "auto",
+    confidence: Annotated[float, typer.Option("--confidence", min=0, max=1, help="Boxes below do not count.")] = 0.25,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Make an 8-bit model from your own cameras, and measure what it costs and brings.
+
+    Needs `pip install penstock[quantize]`.
+    """
+    from penstock.cli.models_commands import model_file  # noqa: PLC0415
+    from penstock.cli.quantize_command import QuantizeOptions, quantize_command  # noqa: PLC0415
+
+    file = model_file(str(model))
+    options = QuantizeOptions(
+        model=file,
+        calibrate=tuple(calibrate),
+        output=output or Path(f"{file.stem}_int8.onnx"),
+        frames=frames,
+        held_out=held_out,
+        min_agreement=min_agreement,
+        every=every,
+        head=head,
+        confidence=confidence,
+        as_json=as_json,
+    )
+    raise typer.Exit(quantize_command(options))
 
 
 @app.command()

@@ -90,23 +90,19 @@ def configuration(options: RunOptions) -> LoadedConfig:
                 "put them into the file, or leave the file out"
             )
         return load_config(options.config, os.environ, rule_check=check_rule, model_file=named_model_file)
-    cameras, rules = list(options.cameras), list(options.rules)
-    if not cameras and described:
-        raise UsageProblem("no camera; add --camera URL_OR_FILE")
-    data_dir = options.data_dir or DATA_DIR
-    rule_settings: dict[str, Any] = {}
-    if not cameras:
-        from penstock.cli.demo import RULE, RULE_SETTINGS, demo_cameras  # noqa: PLC0415 - draws with NumPy
-
-        Console(stderr=True).print("No configuration: a demonstration with two drawn cameras.", highlight=False)
-        cameras, rules, rule_settings = demo_cameras(data_dir), [RULE], dict(RULE_SETTINGS)
+    if not options.cameras:
+        if described:
+            raise UsageProblem("no camera; add --camera URL_OR_FILE")
+        raise UsageProblem(
+            "nothing to run; name a configuration file, or add --camera URL_OR_FILE. "
+            "To see it at work without a camera: penstock demo"
+        )
     return quick_config(
-        cameras,
+        options.cameras,
         options.models,
-        rules,
+        options.rules,
         base=Path.cwd(),
-        settings={"data_dir": str(data_dir)},
-        rule_settings=rule_settings,
+        settings={"data_dir": str(options.data_dir or DATA_DIR)},
         rule_check=check_rule,
         model_file=named_model_file,
     )

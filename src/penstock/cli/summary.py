@@ -9,14 +9,18 @@ from rich.text import Text
 
 from penstock.base.units import format_duration
 
+MIB = 1024 * 1024
 EVENTS_SHOWN = 20
+WIDTH = 110
+"""at least, so that fates stay on one line where the output goes to a file"""
 
 
 def print_summary(report: dict[str, Any], console: Console, *, data_dir: Path | None = None) -> None:
     """`report` is what `telemetry.report.run_report` made."""
     duration = format_duration(round(report["duration_s"] * 1e9))
     console.print(Text(f"\nRun {report['run_id']}: {duration}, {len(report['events'])} events", style="bold"))
-    console.print(_lanes(report))
+    console.print(_lanes(report), width=max(console.width, WIDTH))
+    console.print(_cost(report))
     if report["events"]:
         console.print()
         _print_events(report, console, data_dir)
@@ -45,9 +49,17 @@ def _lanes(report: dict[str, Any]) -> Table:
             str(lane["fates"].get("analysed", 0)),
             f"{lane['analysed_per_s']:.1f}",
             *(f"{ages[key]:.0f} ms" if ages["count"] else "-" for key in ("p50", "p95", "p99")),
-            ", ".join(f"{fate} {count}" for fate, count in others.items()),
+            ", ".join(f"{count} {fate.replace('_', ' ')}" for fate, count in others.items()),
         )
     return table
+
+
+def _cost(report: dict[str, Any]) -> str:
+    """What all processes together took; memory that they share counts once."""
+    processes = report["processes"].values()
+    cores = sum(process["cpu_s"] for process in processes) / report["duration_s"] if report["duration_s"] else 0.0
+    memory = sum(process["pss_bytes"] for process in processes) / MIB
+    return f"\n{len(processes)} processes: {cores:.2f} cores, {memory:.0f} MiB"
 
 
 def _print_events(report: dict[str, Any], console: Console, data_dir: Path | None) -> None:

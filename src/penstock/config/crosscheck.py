@@ -16,7 +16,12 @@ from penstock.config.problems import KeyPath, closest
 from penstock.config.schema import CameraConfig, Config
 from penstock.contracts.identity import Role
 
-SCHEMES = ("rtsp", "rtsps", "file")
+ANOMALY_SIGNALS = ("anomaly_score", "Anomalous")
+"""What anomaly detectors state"""
+SCHEMES = ("rtsp", "rtsps", "http", "https", "push", "v4l2", "file")
+PLUGIN = "python:"
+"""a source that a user wrote: `python:package.module:factory` or `python:/path/file.py:factory`"""
+_DEVICE = re.compile(r"/dev/(video\d+|v4l/.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,11 @@ RuleCheck = Callable[[RuleQuestion], list[RuleProblem]]
 
 
 def address_scheme(path: str) -> str:
-    """`rtsp` of `rtsp://…`; empty for files and devices."""
+    """`rtsp` of `rtsp://…`, `v4l2` of a device's path, `python` of a plugin; empty for files."""
+    if path.startswith(PLUGIN):
+        return "python"
+    if _DEVICE.fullmatch(path):
+        return "v4l2"
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path)
     return match.group(1).lower() if match else ""
 
@@ -85,6 +94,10 @@ def check(config: Config) -> Iterator[Finding]:
     for name, model in config.models.items():
         if model.kind == "onnx" and not model.path:
             yield Finding(("models", name), "`path` is missing", "name the ONNX file", True)
+        if model.kind == "python":
+            yield from _check_plugin(model.plugin, ("models", name))
+        elif model.plugin:
+            yield Finding(("models", name, "plugin"), "only `kind: python` has a plugin", "set `kind: python`", True)
         if name == "motion" and model.kind != "motion":
             yield Finding(("models", name), "`motion` is the built-in model", "name this one otherwise", True)
         unknown = [label for label in model.labels if model.class_names and label not in model.class_names]
@@ -112,8 +125,7 @@ def _check_camera(config: Config, camera: CameraConfig, path: KeyPath) -> Iterat
     for i, stream in enumerate(camera.streams):
         place = (*path, "inputs", i, "path") if camera.inputs else (*path, "url")
         scheme = address_scheme(stream.path)
-        if scheme and scheme not in SCHEMES:
-            yield Finding(place, f"addresses with {scheme}:// are not known", closest(scheme, SCHEMES))
+        yield from _check_address(stream.path, scheme, place)
         for j, role in enumerate(stream.roles):
             if roles[role] > 1 and any(role in other.roles for other in camera.streams[:i]):
                 what = f"another input of this camera has the role {role.value} already"
@@ -140,18 +152,39 @@ def _check_camera(config: Config, camera: CameraConfig, path: KeyPath) -> Iterat
             yield Finding(place, "the outline crosses itself", "give the points in order around it", warning=True)
 
 
+def _check_address(address: str, scheme: str, place: KeyPath) -> Iterator[Finding]:
+    if scheme == "python":
+        module, _, factory = address.removeprefix(PLUGIN).rpartition(":")
+        if not module or not factory.isidentifier():
+            what = "it names no factory of a source plugin"
+            yield Finding(place, what, "write python:package.module:factory or python:/path/file.py:factory")
+    elif scheme == "push":
+        if not re.fullmatch(r"push://[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}/?", address):
+            what = "push:// takes a plain name"
+            yield Finding(place, what, "letters, digits, `_`, `-` and `.`, such as push://crane")
+    elif scheme and scheme not in SCHEMES:
+        yield Finding(place, f"addresses with {scheme}:// are not known", closest(scheme, SCHEMES))
+
+
 def check_files(config: Config) -> Iterator[Finding]:
     """Files that must be here; paths are absolute by now."""
     for name, model in config.models.items():
         if model.kind == "onnx" and model.path:
             yield from _check_file(Path(model.path), ("models", name, "path"))
+        if model.kind == "python" and (file := plugin_file(model.plugin)):
+            yield from _check_file(Path(file), ("models", name, "plugin"))
     for name, camera in config.cameras.items():
         if not camera.enabled:
             continue
         for i, stream in enumerate(camera.streams):
+            path: KeyPath = ("cameras", name, "inputs", i, "path") if camera.inputs else ("cameras", name, "url")
             if address_scheme(stream.path) in ("", "file"):
-                path: KeyPath = ("cameras", name, "inputs", i, "path") if camera.inputs else ("cameras", name, "url")
                 yield from _check_file(Path(stream.path.removeprefix("file://")), path)
+            elif stream.path.startswith(PLUGIN) and (file := plugin_file(stream.path.removeprefix(PLUGIN))):
+                yield from _check_file(Path(file), path)
+            if stream.tls_ca:
+                place = ("cameras", name, *(("inputs", i) if camera.inputs else ("input",)), "tls_ca")
+                yield from _check_file(Path(stream.tls_ca), place)
     folder = Path(config.data_dir)
     there = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
     if not there.is_dir():
@@ -160,6 +193,23 @@ def check_files(config: Config) -> Iterator[Finding]:
         yield Finding(
             ("data_dir",), f"{there} cannot be written by this user", "name another folder, or give the right"
         )
+
+
+def plugin_file(plugin: str) -> str:
+    """The file of `file.py:Class`; empty for `package.module:Class`."""
+    where = plugin.rpartition(":")[0]
+    return where if where.endswith(".py") else ""
+
+
+def _check_plugin(plugin: str, path: KeyPath) -> Iterator[Finding]:
+    form = "write `plugin: file.py:Class` or `plugin: package.module:Class`"
+    if not plugin:
+        yield Finding(path, "`plugin` is missing", form, True)
+        return
+    where, _, class_name = plugin.rpartition(":")
+    importable = where.endswith(".py") or all(part.isidentifier() for part in where.split("."))
+    if not class_name.isidentifier() or not importable:
+        yield Finding((*path, "plugin"), f"{plugin!r} names no class", form)
 
 
 def _check_file(file: Path, path: KeyPath) -> Iterator[Finding]:
@@ -202,4 +252,10 @@ def _known_model(config: Config, name: str) -> KnownModel:
         return KnownModel(name, None)
     if model.kind == "motion":
         return KnownModel(name, ("motion",), ("motion",))
-    return KnownModel(name, model.labels or model.class_names or None)
+    if model.kind == "python":
+        # Its class says what it states, and is not run to check a configuration.
+        return KnownModel(name, None)
+    classes = model.labels or model.class_names
+    # Whether they are classes of boxes or of whole pictures, only the file tells.
+    signals = (*classes, *ANOMALY_SIGNALS) if model.head in ("auto", "classification", "anomaly") else ()
+    return KnownModel(name, classes or None, signals)

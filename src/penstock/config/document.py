@@ -5,18 +5,19 @@ collected, and an alias is bounded before it is unfolded (a few short lines can 
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLStreamError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from penstock.config.problems import Excerpt, KeyPath, Problem, dotted
+from penstock.config.substitution import Substituted, substitute
 
 MAX_VALUES = 100_000
-_VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\})?")
 _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _TAG = "tag:yaml.org,2002:"
 
@@ -50,6 +51,11 @@ class Document:
     lines: list[str]
     data: Any = None
     entries: dict[KeyPath, Entry] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    inherited: dict[KeyPath, KeyPath] = field(default_factory=dict)
+    """paths of cameras whose value is written elsewhere, under `defaults` or a template, with where that is"""
+    shown: dict[KeyPath, str] = field(default_factory=dict)
+    """texts in which something was replaced, as they may be shown: the environment's values stay `${NAME}`"""
     secrets: dict[str, str] = field(default_factory=dict)
     """values that came from the environment, with the `${NAME}` that asked for them"""
     problems: list[Problem] = field(default_factory=list)
@@ -71,16 +77,26 @@ class Document:
         known = path
         while known and known not in self.entries:
             known = known[:-1]
-        entry = self.entries.get(known)
+        entry, exact = self.entries.get(known), known == path
+        camera = str(path[1]) if known in self.inherited and len(path) > 1 else ""
+        path = (*self.inherited.get(known, known), *path[len(known) :])
         for secret, placeholder in self.secrets.items():
             if len(secret) >= 4:
                 what, suggestion = what.replace(secret, placeholder), suggestion.replace(secret, placeholder)
         if entry is None:
             return Problem(self.file, dotted(path), what, suggestion, warning=warning)
-        place = entry.key if at_key or known != path else entry.value
+        place = entry.key if at_key or not exact else entry.value
         if within and entry.text_column >= 0:
             place = Place(entry.value.line, entry.text_column + within[0], max(within[1], 1))
-        return self._problem_at(place, dotted(path), what, suggestion, warning)
+        problem = self._problem_at(place, dotted(path), what, suggestion, warning)
+        return replace(problem, cameras=(camera,)) if camera else problem
+
+    def keep_secret(self, result: Substituted) -> None:
+        """From now on, what the environment gave is not told in problems."""
+        for name, value in result.found.items():
+            self.secrets[value] = f"${{{name}}}"
+        if result.text != result.shown:
+            self.secrets.setdefault(result.text, result.shown)
 
     def _problem_at(self, place: Place, path: str, what: str, suggestion: str = "", warning: bool = False) -> Problem:
         line = self.lines[place.line] if place.line < len(self.lines) else ""
@@ -88,7 +104,13 @@ class Document:
         excerpt = Excerpt(line, column, place.length)
         return Problem(self.file, path, what, suggestion, place.line + 1, column + 1, excerpt, warning)
 
-    def _syntax_error(self, error: MarkedYAMLError | YAMLStreamError) -> Problem:
+    def _syntax_error(self, error: YAMLError, text: str) -> Problem:
+        if isinstance(error, ReaderError):
+            place = Place(
+                text.count("\n", 0, error.position), error.position - text.rfind("\n", 0, error.position) - 1, 1
+            )
+            what = f"the character U+{ord(text[error.position]):04X} has no place in a text file"
+            return self._problem_at(place, "", what, "remove it")
         if not isinstance(error, MarkedYAMLError):
             what = str(error).splitlines()[0] if str(error) else "it cannot be read as YAML"
             return Problem(self.file, "", what)
@@ -108,33 +130,33 @@ class Document:
 
 def parse(text: str, file: str, environ: Mapping[str, str]) -> Document:
     """Reads one document; what is wrong with it is in `problems`, and `data` is as much as could be read."""
-    document = Document(file, text.splitlines())
+    document = Document(file, text.splitlines(), environ=environ)
     try:
         root = YAML(typ="rt", pure=True).compose(text)
-    except (MarkedYAMLError, YAMLStreamError) as error:
-        document.problems.append(document._syntax_error(error))
+    except YAMLError as error:
+        document.problems.append(document._syntax_error(error, text))
         return document
     if root is not None:
-        document.data = _Builder(document, environ).build(root, (), _place(root))
+        document.data = _Builder(document).build(root, (), _place(root))
     return document
 
 
 class _Builder:
     """Walks the node tree once, bounded, and fills a document."""
 
-    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._environ = environ
         self._values = 0
+        self._gave_up = False
         self._open: list[Node] = []
 
     def build(self, node: Node, path: KeyPath, key: Place) -> Any:
         self._values += 1
         if self._values > MAX_VALUES or node in self._open:
-            if self._values <= MAX_VALUES + 1:
+            if not self._gave_up:
                 what = "an alias contains itself" if node in self._open else f"more than {MAX_VALUES} values"
-                self._document.problems.append(self._document._problem_at(_place(node), dotted(path), what))
-                self._values = MAX_VALUES + 1
+                self._report(_place(node), path, what)
+                self._gave_up, self._values = True, MAX_VALUES
             return None
         raw = node.value if isinstance(node, ScalarNode) else None
         nothing = isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
@@ -166,19 +188,21 @@ class _Builder:
             data[key] = self.build(value_node, (*path, key), place)
         return data
 
-    def _pairs(self, node: MappingNode) -> Iterator[tuple[Node, Node]]:
+    def _pairs(self, node: MappingNode) -> list[tuple[Node, Node]]:
         """Merged mappings (`<<: *name`) first, so that the mapping's own keys override theirs."""
+        pairs: list[tuple[Node, Node]] = []
         for key, value in node.value:
             if key.tag == f"{_TAG}merge":
                 merged = value.value if isinstance(value, SequenceNode) else [value]
                 for source in reversed(merged):
-                    if isinstance(source, MappingNode):
-                        yield from source.value
-                    else:
-                        self._report(_place(value), (), "only a mapping can be merged with <<")
-        for key, value in node.value:
-            if key.tag != f"{_TAG}merge":
-                yield key, value
+                    if not isinstance(source, MappingNode):
+                        self._report(_place(key), (), "only a mapping can be merged with <<")
+                    elif source not in self._open and self._values <= MAX_VALUES:
+                        self._values += len(source.value)
+                        self._open.append(source)
+                        pairs += self._pairs(source)
+                        self._open.pop()
+        return [*pairs, *((key, value) for key, value in node.value if key.tag != f"{_TAG}merge")]
 
     def _owns(self, node: MappingNode, key_node: Node) -> bool:
         """Whether `key_node` repeats a key of `node` itself and not one that was merged into it."""
@@ -209,32 +233,13 @@ class _Builder:
                 return text
 
     def _substitute(self, text: str, path: KeyPath) -> str:
-        entry = self._document.entries[path]
-
-        def value_of(match: re.Match[str]) -> str:
-            if match.group() == "$${":
-                return "${"
-            name, default = match.group("name"), match.group("default")
-            within = (match.start(), len(match.group()))
-            if name is None:
-                what, advice = "unfinished ${…}", "write ${NAME} or ${NAME:-default}, and $${ for the signs themselves"
-                self._document.problems.append(self._document.problem(path, what, advice, within=within))
-                return ""
-            value = self._environ.get(name)
-            if default is not None and not value:
-                return default
-            if value is None:
-                what = f"the environment variable {name} is not set"
-                advice = f"set it, or write ${{{name}:-default}}"
-                self._document.problems.append(self._document.problem(path, what, advice, within=within))
-                return ""
-            self._document.secrets[value] = f"${{{name}}}"
-            return value
-
-        result = _VARIABLE.sub(value_of, text)
-        if result != text:
-            self._document.secrets.setdefault(result, entry.raw or text)
-        return result
+        result = substitute(text, self._document.environ, None)
+        for trouble in result.troubles:
+            problem = self._document.problem(path, trouble.what, trouble.advice, within=trouble.within)
+            self._document.problems.append(problem)
+        self._document.keep_secret(result)
+        self._document.shown[path] = result.shown
+        return result.text
 
     def _text_column(self, node: Node) -> int:
         if not isinstance(node, ScalarNode) or node.start_mark.line != node.end_mark.line:

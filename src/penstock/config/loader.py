@@ -3,19 +3,26 @@
 Relative paths become absolute here, from the folder of the file: what runs later need not know where it was.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.config import crosscheck
-from penstock.config.crosscheck import Finding, RuleCheck, address_scheme
+from penstock.config.crosscheck import PLUGIN, Finding, RuleCheck, address_scheme, plugin_file
 from penstock.config.document import Document, parse
-from penstock.config.problems import ConfigError, Excerpt, Problem, dotted
-from penstock.config.schema import CameraConfig, Config
-from penstock.config.validation import validate
+from penstock.config.inheritance import empty_values, inherit
+from penstock.config.mending import mend
+from penstock.config.problems import ConfigError, Excerpt, Problem, dotted, told_once
+from penstock.config.schema import CameraConfig, Config, ModelConfig
+from penstock.config.validation import validate, validate_written
 
 MAX_BYTES = 1024 * 1024
 _SQLITE = "sqlite:///"
+
+
+ModelFile = Callable[[str, Path], str]
+"""(`path` of a model as written, folder of relative paths) to the file that it stands for; raises LookupError that says
+what to do"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,8 @@ class LoadedConfig:
 
     config: Config
     warnings: tuple[Problem, ...] = ()
+    document: Document | None = None
+    """the file, with the places of everything in it; None for what was said on the command line"""
 
 
 def load_config(
@@ -31,36 +40,79 @@ def load_config(
     environ: Mapping[str, str],
     *,
     rule_check: RuleCheck | None = None,
+    model_file: ModelFile | None = None,
     files: bool = True,
 ) -> LoadedConfig:
     """Reads `path` and checks it; `files` also looks for models, videos and the data folder on this host.
 
-    Raises ConfigError with every problem that was found. Later checks run only where earlier ones found nothing:
-    names are compared once the keys are known to be right.
+    Raises ConfigError with every problem that was found. Names, files and rules are checked too where nothing is
+    wrong but unknown keys and texts that could not be replaced; other mistakes come first.
     """
     document = parse(_read(path), str(path), environ)
     if document.data is None and document.problems:
         raise ConfigError(document.problems)
-    config, problems = validate(document.data, document)
-    problems = [*document.problems, *problems]
-    if config is None or problems:
-        raise ConfigError(problems)
-    config = with_absolute_paths(config, path.resolve().parent)
-    return finish(config, document, rule_check=rule_check, files=files)
+    for empty in empty_values(document):
+        document.problems.append(document.problem(empty, "has no value", "give it one, or remove the line"))
+    problems = validate_written(document)
+    data = inherit(document)
+    config, more = validate(data, document)
+    problems = [*document.problems, *problems, *more]
+    mended = config or mend(data, document)
+    findings: list[Problem] = []
+    if mended is not None:
+        base = path.resolve().parent
+        if model_file is not None:
+            mended, unknown = with_model_files(mended, base, model_file)
+            problems += [_located(finding, document) for finding in unknown]
+        mended = with_absolute_paths(mended, base)
+        findings = found(mended, document, rule_check=rule_check, files=files)
+    return _judged(config and mended, problems, findings, document)
 
 
 def finish(config: Config, document: Document | None, *, rule_check: RuleCheck | None, files: bool) -> LoadedConfig:
     """The checks across keys; raises ConfigError."""
+    return _judged(config, [], found(config, document, rule_check=rule_check, files=files), document)
+
+
+def found(config: Config, document: Document | None, *, rule_check: RuleCheck | None, files: bool) -> list[Problem]:
+    """What the checks across keys find."""
     findings: list[Finding] = list(crosscheck.check(config))
     if files:
         findings += crosscheck.check_files(config)
     if rule_check is not None:
         findings += crosscheck.check_rules(config, rule_check)
-    problems = [_located(finding, document) for finding in findings]
-    errors = [problem for problem in problems if not problem.warning]
-    if errors:
-        raise ConfigError(problems)
-    return LoadedConfig(config, tuple(problems))
+    return [_located(finding, document) for finding in findings]
+
+
+def _judged(
+    config: Config | None, problems: list[Problem], findings: list[Problem], document: Document | None
+) -> LoadedConfig:
+    """The configuration, unless something is wrong; what is told already is not told again as a finding."""
+    told = [problem.path for problem in problems if not problem.warning]
+    new = [finding for finding in findings if not any(_is_at_or_below(path, finding.path) for path in told)]
+    everything = told_once([*problems, *new])
+    if config is None or any(not problem.warning for problem in everything):
+        raise ConfigError(everything)
+    return LoadedConfig(config, tuple(everything), document)
+
+
+def _is_at_or_below(path: str, other: str) -> bool:
+    return path == other or path.startswith((f"{other}.", f"{other}["))
+
+
+def with_model_files(config: Config, base: Path, model_file: ModelFile) -> tuple[Config, list[Finding]]:
+    """`config` with names of known models replaced by their files, and what could not be."""
+    models: dict[str, ModelConfig] = {}
+    findings: list[Finding] = []
+    for name, model in config.models.items():
+        models[name] = model
+        try:
+            if model.path:
+                models[name] = model.model_copy(update={"path": model_file(model.path, base)})
+        except LookupError as error:
+            what, _, advice = str(error.args[0]).partition("; ")
+            findings.append(Finding(("models", name, "path"), what, advice))
+    return config.model_copy(update={"models": models}), findings
 
 
 def with_absolute_paths(config: Config, base: Path) -> Config:
@@ -69,9 +121,22 @@ def with_absolute_paths(config: Config, base: Path) -> Config:
     def absolute(text: str) -> str:
         return str(base / Path(text).expanduser()) if text and not address_scheme(text) else text
 
+    def absolute_plugin(text: str) -> str:
+        file = plugin_file(text)
+        return absolute(file) + text.removeprefix(file) if file else text
+
+    def absolute_source(text: str) -> str:
+        if text.startswith(PLUGIN):
+            return PLUGIN + absolute_plugin(text.removeprefix(PLUGIN))
+        return absolute(text)
+
     def camera(entry: CameraConfig) -> CameraConfig:
-        inputs = tuple(stream.model_copy(update={"path": absolute(stream.path)}) for stream in entry.inputs)
-        return entry.model_copy(update={"url": absolute(entry.url), "inputs": inputs})
+        inputs = tuple(
+            stream.model_copy(update={"path": absolute_source(stream.path), "tls_ca": absolute(stream.tls_ca)})
+            for stream in entry.inputs
+        )
+        common = entry.input.model_copy(update={"tls_ca": absolute(entry.input.tls_ca)})
+        return entry.model_copy(update={"url": absolute_source(entry.url), "inputs": inputs, "input": common})
 
     database = config.database
     if database.startswith(_SQLITE) and not database.startswith(f"{_SQLITE}/") and database != f"{_SQLITE}:memory:":
@@ -83,7 +148,8 @@ def with_absolute_paths(config: Config, base: Path) -> Config:
             "database": database,
             "cameras": {name: camera(entry) for name, entry in config.cameras.items()},
             "models": {
-                name: model.model_copy(update={"path": absolute(model.path)}) for name, model in config.models.items()
+                name: model.model_copy(update={"path": absolute(model.path), "plugin": absolute_plugin(model.plugin)})
+                for name, model in config.models.items()
             },
         }
     )

@@ -7,7 +7,7 @@ the file is redacted before it is shown.
 import difflib
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.base.redaction import HIDDEN, redact
 
@@ -54,21 +54,40 @@ class Problem:
     column: int = 0
     excerpt: Excerpt | None = None
     warning: bool = False
+    cameras: tuple[str, ...] = ()
+    """cameras that inherit what is wrong, where it is not written under them"""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        parts = [place, *(["warning"] if self.warning else []), *([self.path] if self.path else []), self.what]
+        what = f"{self.what} ({_used_by(self.cameras)})" if self.cameras else self.what
+        parts = [place, *(["warning"] if self.warning else []), *([self.path] if self.path else []), what]
         text = redact(": ".join(parts))
         if self.suggestion:
             text += f"; {redact(self.suggestion)}"
         return f"{text}\n{self.excerpt.render(self.line)}" if self.excerpt else text
 
 
+def _used_by(cameras: Sequence[str]) -> str:
+    if len(cameras) == 1:
+        return f"used by camera {cameras[0]}"
+    if len(cameras) <= 4:
+        return f"used by cameras {', '.join(cameras[:-1])} and {cameras[-1]}"
+    return f"used by cameras {', '.join(cameras[:3])} and {len(cameras) - 3} more"
+
+
+def told_once(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems without repetition: one that many cameras inherit is told once, with their names."""
+    found: dict[Problem, dict[str, None]] = {}
+    for problem in problems:
+        found.setdefault(replace(problem, cameras=()), {}).update(dict.fromkeys(problem.cameras))
+    return [replace(problem, cameras=tuple(cameras)) for problem, cameras in found.items()]
+
+
 class ConfigError(Exception):
     """Everything that is wrong with one configuration; `str` shows all problems in order of place."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+        self.problems = tuple(sorted(told_once(problems), key=lambda problem: (problem.line, problem.column)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

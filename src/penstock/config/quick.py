@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.config.crosscheck import RuleCheck, address_scheme
-from penstock.config.loader import LoadedConfig, finish, with_absolute_paths
-from penstock.config.problems import ConfigError, Problem
+from penstock.config.loader import LoadedConfig, ModelFile, finish, with_absolute_paths, with_model_files
+from penstock.config.problems import ConfigError, Problem, dotted
 from penstock.config.validation import validate
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_-]*)=(?!=)(?P<value>.+)", re.DOTALL)
@@ -24,27 +24,21 @@ def quick_config(
     *,
     base: Path,
     settings: dict[str, Any] | None = None,
-    camera_settings: dict[str, Any] | None = None,
-    rule_settings: dict[str, Any] | None = None,
     rule_check: RuleCheck | None = None,
+    model_file: ModelFile | None = None,
     files: bool = True,
 ) -> LoadedConfig:
     """Cameras (addresses or files), ONNX files and rule texts as a configuration; raises ConfigError.
 
-    Relative paths start at `base`. `settings` are keys of the top level, `camera_settings` of every camera and
-    `rule_settings` of every rule, as a file would have them. Without a model, `motion` looks at the cameras, and rules
-    may speak of nothing else; with models it is added where a rule speaks of it.
+    Relative paths start at `base`. `settings` are keys of the top level, as a file would have them. Without a model,
+    `motion` looks at the cameras, and rules may speak of nothing else; with one, `motion` is added where a rule does.
     """
-    camera_entries = {
-        name: {"url": value, **(camera_settings or {})} for name, value in _named(cameras, "camera", stems=True)
-    }
+    camera_entries = {name: {"url": value} for name, value in _named(cameras, "camera", stems=True)}
     model_entries = {
         name: {"kind": "motion"} if value == "motion" else {"path": value}
         for name, value in _named(models, "model", stems=True)
     }
-    rule_entries = {
-        name: {"when": value, **(rule_settings or {})} for name, value in _named(rules, "rule", stems=False)
-    }
+    rule_entries = {name: {"when": value} for name, value in _named(rules, "rule", stems=False)}
     problems = []
     speaks_of_motion = any(re.search(r"\bmotion\b", str(entry["when"])) for entry in rule_entries.values())
     if not models:
@@ -66,6 +60,10 @@ def quick_config(
     config, problems = validate(data, None)
     if config is None:
         raise ConfigError(problems)
+    if model_file is not None:
+        config, unknown = with_model_files(config, base.absolute(), model_file)
+        if unknown:
+            raise ConfigError([Problem("command line", dotted(f.path), f.what, f.suggestion) for f in unknown])
     return finish(with_absolute_paths(config, base.absolute()), None, rule_check=rule_check, files=files)
 
 

@@ -1,15 +1,16 @@
-"""The page that explains every key, and the JSON Schema for editors: both made from the schema, so both are true."""
+"""The page that explains every key: made from the schema, so that it is true and complete."""
 
-import types
 import typing
-from enum import Enum
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import WithJsonSchema
 
-from penstock.config.fields import written_duration, written_size
-from penstock.config.schema import Config, Section
+from penstock.config.camera_schema import CameraConfig, CameraDefaults, CameraEntry, Section, TemplateConfig
+from penstock.config.fields import Written
+from penstock.config.json_schema import default_of
+from penstock.config.schema import ConfigFile
+from penstock.config.section_examples import EXAMPLES
 from penstock.config.validation import choices_of
 from penstock.config.walk import is_section, keys_of, without_none
 
@@ -25,7 +26,12 @@ This page is made from the program's own schema by `penstock schema --markdown`.
   has a default for where it is unset or empty; `$${` stands for the two signs themselves. Keys are never replaced.
   Inside `{ }` and `[ ]`, put such text in quotes.
 - Relative paths start at the folder of the file.
-- Anchors and merges (`&name`, `<<: *name`) may be used to say a thing once.
+- Cameras inherit from `defaults` and from `templates`; [the guide](guide/configuration.md) tells how, and how an editor
+  completes and checks the file while you type.
+- `{NAME}` in a text of a camera, or in what it inherits, is replaced by the camera's `values`; `{name}` is its own
+  name, and `{{NAME}}` stands for the braces themselves.
+- Anchors and merges (`&name`, `<<: *name`) work too; keys of the top level that begin with `x-` are a place for them.
+- Numbers, `true` and `false` may be written as texts, because what a variable holds is always a text.
 
 ```yaml
 cameras:
@@ -45,30 +51,60 @@ rules:
 
 def reference_markdown() -> str:
     """`docs/configuration.md`, whole."""
-    parts = [_HEAD]
-    _write(Config, "", parts)
-    return "\n".join(parts)
+    sections = list(_sections(ConfigFile, ""))
+    index = "\n".join(
+        f"- [{_title(path)}](#{_anchor(path)}): {_one_line(section.__doc__)}" for section, path in sections
+    )
+    pages = [_page(section, path) for section, path in sections]
+    return "\n".join([_HEAD, f"## Sections\n\n{index}\n", *pages])
 
 
-def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the file, for editors that complete and check while one types."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema(by_alias=True)}
-
-
-def _write(section: type[Section], path: str, parts: list[str]) -> None:
-    title = f"## `{path}`" if path else "## Top level"
-    parts.append(f"{title}\n\n{section.__doc__}\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |")
-    below: list[tuple[type[Section], str]] = []
-    rows = []
+def _sections(section: type[Section], path: str) -> Iterator[tuple[type[Section], str]]:
+    """Every section with its path, parents first; what cameras may inherit is told once, under the camera."""
+    yield section, path
+    if section in (CameraDefaults, TemplateConfig):
+        return
     for key, field in keys_of(section):
-        value, child, suffix = _value(field)
+        _, child, suffix = _value(field)
         if child is not None:
-            below.append((child, f"{path}.{key}{suffix}" if path else f"{key}{suffix}"))
+            yield from _sections(child, f"{path}.{key}{suffix}" if path else f"{key}{suffix}")
+
+
+def _page(section: type[Section], path: str) -> str:
+    rows = [f"## {_title(path)}\n\n{_one_line(section.__doc__)}\n", "| key | value | default | meaning |"]
+    rows.append("| --- | --- | --- | --- |")
+    told = set(CameraConfig.model_fields) if section in (CameraDefaults, TemplateConfig) else set()
+    for key, field in _keys_by_use(section):
+        if key in told:
+            continue
+        words, child, _ = _value(field)
         meaning = field.description or (child.__doc__ if child else "") or ""
-        rows.append(f"| `{key}` | {value} | {_default(field, child)} | {' '.join(meaning.split())} |")
-    parts[-1] += "\n" + "\n".join(rows) + "\n"
-    for child, where in below:
-        _write(child, where, parts)
+        rows.append(f"| `{key}` | {words} | {_default(field)} | {_one_line(meaning)} |")
+    if told:
+        camera = _anchor("cameras.NAME")
+        rows.append(f"| … | | | all keys of [`cameras.NAME`](#{camera}) and of the sections in it |")
+    example = EXAMPLES.get(section)
+    return "\n".join([*rows, *(["", "```yaml", example.rstrip(), "```"] if example else []), ""])
+
+
+def _keys_by_use(section: type[Section]) -> list[tuple[str, FieldInfo]]:
+    """A camera's keys with those first that say where the others come from."""
+    first = ("template", "values") if section is CameraEntry or section is TemplateConfig else ()
+    return sorted(keys_of(section), key=lambda item: item[0] not in first)
+
+
+def _title(path: str) -> str:
+    return f"`{path}`" if path else "Top level"
+
+
+def _anchor(path: str) -> str:
+    """As GitHub and most others make it of the title."""
+    kept = "".join(char for char in path.lower() if char.isalnum() or char in "_-")
+    return kept or "top-level"
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def _value(field: FieldInfo) -> tuple[str, type[Section] | None, str]:
@@ -80,25 +116,23 @@ def _words(annotation: Any, metadata: list[Any]) -> tuple[str, type[Section] | N
     if typing.get_origin(annotation) is typing.Annotated:
         annotation, *more = typing.get_args(annotation)
         return _words(annotation, [*metadata, *more])
-    written = next((item.json_schema for item in metadata if isinstance(item, WithJsonSchema)), None)
+    written = next((item for item in metadata if isinstance(item, Written)), None)
     if written:
-        return str(written.get("description", "")).split(":", 1)[0], None, ""
+        return written.words + _bounds(metadata), None, ""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if is_section(annotation):
         return "section", annotation, ""
     if origin is dict:
         words, child, _ = _words(args[1], [])
-        return ("sections by name", child, ".NAME") if child else (f"{words}s by name", None, "")
+        return ("sections by name", child, ".NAME") if child else (f"by name: {words}", None, "")
     if origin is tuple:
         words, child, _ = _words(args[0], [])
         return (f"list of {words}s" if child else f"list of {words}"), child, "[]" if child else ""
     choices = choices_of(annotation)
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices), None, ""
-    if origin in (types.UnionType, typing.Union):
-        return " or ".join(_words(kind, [])[0] for kind in args), None, ""
-    names = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text"}
-    return names[annotation] + _bounds(metadata), None, ""
+    assert annotation is str, annotation
+    return "text", None, ""
 
 
 def _bounds(metadata: list[Any]) -> str:
@@ -110,20 +144,12 @@ def _bounds(metadata: list[Any]) -> str:
     return f" above {low:g}, at most {high:g}" if open_low else f" {low:g} to {high:g}"
 
 
-def _default(field: FieldInfo, child: type[Section] | None) -> str:
+def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    default = field.default
-    if default is None or default in ("", (), {}) or (child is not None):
+    default = default_of(field)
+    if default is None:
         return ""
-    written = next((item.json_schema for item in field.metadata if isinstance(item, WithJsonSchema)), None)
-    if written and isinstance(default, int):
-        kind = str(written.get("description", ""))
-        return f"`{written_duration(default) if kind.startswith('duration') else written_size(default)}`"
-    if isinstance(default, tuple):
-        return f"`[{', '.join(str(item.value if isinstance(item, Enum) else item) for item in default)}]`"
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
-    if isinstance(default, Enum):
-        return f"`{default.value}`"
-    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+    if isinstance(default, list):
+        return f"`[{', '.join(str(item) for item in default)}]`"
+    return f"`{str(default).lower()}`" if isinstance(default, bool) else f"`{default}`"

@@ -3,14 +3,15 @@
 import typing
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from penstock.config.document import Document
+from penstock.config.inheritance import EXTENSION, has_placeholders_below
 from penstock.config.problems import KeyPath, Problem, closest, dotted
-from penstock.config.schema import Config
+from penstock.config.schema import Config, ConfigFile
 from penstock.config.walk import annotation_at, is_section, keys_of
 
 _ELSEWHERE = {
@@ -38,16 +39,42 @@ _EXPECTED = {
     "dict_type": "names, each with its settings",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
+    "parameter_type": "a text, a number, true or false",
 }
 
 
+_SHAPES = ("model_type", "dict_type", "tuple_type", "missing", "extra_forbidden")
+"""Mistakes that no text could mend"""
+
+
 def validate(data: Any, document: Document | None) -> tuple[Config | None, list[Problem]]:
-    """The configuration that `data` describes, or None and everything that is wrong with it."""
+    """The configuration that `data` describes (cameras are whole), or None and everything that is wrong with it."""
+    return _validated(Config, data, document)
+
+
+def validate_written(document: Document) -> list[Problem]:
+    """What is wrong with the file as it is written, templates that no camera uses included.
+
+    Texts with placeholders are not judged: they are, once a camera has given its values.
+    """
+    data = document.data
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if not key.startswith(EXTENSION)}
+    return _validated(ConfigFile, data, document)[1]
+
+
+C = TypeVar("C", bound=Config)
+
+
+def _validated(schema: type[C], data: Any, document: Document | None) -> tuple[C | None, list[Problem]]:
     try:
-        return Config.model_validate(data if data is not None else {}), []
+        return schema.model_validate(data if data is not None else {}), []
     except ValidationError as error:
         problems: list[Problem] = []
         for details in error.errors(include_url=False):
+            shape = details["type"] in _SHAPES
+            if schema is ConfigFile and document and not shape and has_placeholders_below(document, details["loc"]):
+                continue
             problem = _problem(details, data, document)
             if problem is not None and problem not in problems:
                 problems.append(problem)
@@ -62,18 +89,31 @@ def _problem(details: ErrorDetails, data: Any, document: Document | None) -> Pro
         path = path[:-1]
     elif "[key]" in path:
         return None
+    if kind != "missing" and "inputs" in path and _absent(data, path):
+        return None  # it came from the settings of all inputs, where it is told
     what, suggestion = _wording(kind, details, path, data, document, bad_key)
     at_key = bad_key or kind in ("extra_forbidden", "missing")
     shown = path if kind != "missing" else (*path[:-1],)
     if document is None:
         return Problem("command line", dotted(path), what, suggestion)
-    if any(problem.path == dotted(path) for problem in document.problems):
+    written = dotted(document.inherited.get(path, path))
+    if any(problem.path == written for problem in document.problems if not problem.warning):
         return None
     return document.problem(shown, what, suggestion, at_key=at_key and bool(shown))
 
 
+def _absent(data: Any, path: KeyPath) -> bool:
+    above = _value_at(data, path[:-1])
+    return isinstance(above, dict) and path[-1] not in above
+
+
 def _wording(
-    kind: str, details: ErrorDetails, path: KeyPath, data: Any, document: Document | None, bad_key: bool
+    kind: str,
+    details: ErrorDetails,
+    path: KeyPath,
+    data: Any,
+    document: Document | None,
+    bad_key: bool,
 ) -> tuple[str, str]:
     context = details.get("ctx", {})
     value = written(_value_at(data, path), path, document)
@@ -81,7 +121,7 @@ def _wording(
         first = "" if "[A-Za-z0-9_][" in str(context.get("pattern")) else " and begin with a letter"
         return f"{str(path[-1])!r} cannot be a name", f"use at most 64 letters, digits, _ and -{first}"
     if kind == "extra_forbidden":
-        section = annotation_at(Config, path[:-1])
+        section = annotation_at(ConfigFile, path[:-1])
         known = [key for key, _ in keys_of(section)] if is_section(section) else []
         key = str(path[-1])
         return "unknown key", _ELSEWHERE.get(key) or closest(key, known)
@@ -90,8 +130,10 @@ def _wording(
     if details["input"] is None and kind != "value_error":
         return "has no value", "give it one, or remove the line"
     if kind in ("literal_error", "enum"):
-        choices = choices_of(annotation_at(Config, path))
+        choices = choices_of(annotation_at(ConfigFile, path))
         return f"{value} is not one of {', '.join(choices)}", _did_you_mean(str(details["input"]), choices)
+    if kind == "model_type" and path[-1:] == ("input",) and isinstance(details["input"], list):
+        return "expected keys and values, not a list", "several streams are written under `inputs`"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, not {value}", ""
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
@@ -112,6 +154,8 @@ def _wording(
 def written(value: Any, path: KeyPath, document: Document | None) -> str:
     """A value as its file has it, before variables were replaced; short."""
     entry = document.entries.get(path) if document else None
+    if document and path in document.shown and isinstance(value, str) and path in document.inherited:
+        return repr(document.shown[path])
     if entry is not None and entry.raw is not None:
         return repr(entry.raw) if isinstance(value, str) else entry.raw
     if isinstance(value, dict):

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from penstock.config.camera_schema import Section
 from penstock.config.problems import KeyPath
-from penstock.config.schema import Section
 
 
 def key_of(name: str, field: FieldInfo) -> str:

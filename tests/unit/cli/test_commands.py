@@ -109,6 +109,45 @@ def test_schema() -> None:
     assert runner.invoke(app, ["schema", "--markdown"]).stdout == reference_markdown()
 
 
+def test_schema_into_a_file(tmp_path: Path) -> None:
+    written = runner.invoke(app, ["schema", "--output", str(tmp_path / "penstock.schema.json")])
+    assert written.exit_code == 0
+    assert "# yaml-language-server: $schema=penstock.schema.json" in written.stdout
+    text = (tmp_path / "penstock.schema.json").read_text(encoding="utf-8")
+    assert text == runner.invoke(app, ["schema"]).stdout
+
+
+def test_check_shows_what_a_camera_comes_to(tmp_path: Path, video: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        f"defaults: {{url: {video}, detect: {{fps: 2}}}}\ncameras:\n  front: {{}}\n  back: {{detect: {{fps: 3}}}}\n"
+    )
+    whole = runner.invoke(app, ["check", "--show", str(file)]).stdout
+    assert "front:\n" in whole
+    assert "back:\n" in whole
+    shown = [
+        " ".join(line.split()) for line in runner.invoke(app, ["check", "--show", str(file), "back"]).stdout.split("\n")
+    ]
+    assert "front:" not in shown
+    assert f"url: {video} # defaults, line 1" in shown
+    assert "fps: 3 # line 4" in shown
+    assert "budget: 500ms # default" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--show", "FILE", "bakc"], "there is no camera 'bakc' in FILE; did you mean back?"),
+        (["FILE", "back"], "a camera's name goes with --show: penstock check --show CONFIG CAMERA"),
+    ],
+)
+def test_check_of_one_camera(arguments: list[str], told: str, tmp_path: Path, video: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(f"cameras: {{back: {{url: {video}}}}}\n")
+    result = runner.invoke(app, ["check", *(str(file) if word == "FILE" else word for word in arguments)])
+    assert str(result.exception) == told.replace("FILE", str(file))
+
+
 def test_a_run_without_a_file(tmp_path: Path, video: Path) -> None:
     options = RunOptions(
         cameras=(str(video),),
@@ -128,6 +167,11 @@ def test_a_run_without_a_file(tmp_path: Path, video: Path) -> None:
 def test_a_file_and_cameras_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="do not go together"):
         configuration(RunOptions(config=tmp_path / "c.yaml", cameras=("a.mp4",)))
+
+
+def test_nothing_to_run_names_the_demonstration() -> None:
+    with pytest.raises(UsageProblem, match="nothing to run; .* penstock demo"):
+        configuration(RunOptions())
 
 
 @pytest.mark.parametrize("text", ["soon", "-3s", "0"])
@@ -161,6 +205,10 @@ def test_the_summary_tells_lanes_events_and_books() -> None:
                 "lasted_s": 4.2,
             }
         ],
+        "processes": {
+            "engine": {"cpu_s": 12.0, "pss_bytes": 60 * 1024 * 1024},
+            "ingest-0": {"cpu_s": 6.0, "pss_bytes": 40 * 1024 * 1024},
+        },
         "clips": [
             {"event_id": "e1", "kind": "clip", "state": "ready", "path": "clips/e1.mp4", "reason": ""},
             {"event_id": "e1", "kind": "snapshot", "state": "failed", "path": "", "reason": "disk full"},
@@ -171,8 +219,9 @@ def test_the_summary_tells_lanes_events_and_books() -> None:
     text = console.export_text()
     assert "Run r1: 30 s, 1 events" in text
     assert [word for word in text.splitlines()[3].split() if word != "ms"] == (
-        ["front", "people", "750", "150", "5.0", "80", "120", "140", "not_due", "590"]
+        ["front", "people", "750", "150", "5.0", "80", "120", "140", "590", "not", "due"]
     )
+    assert "2 processes: 0.60 cores, 100 MiB" in text
     assert "12:00:05" in text
     assert "data/clips/e1.mp4" in text
     assert "snapshot failed: disk full" in text

@@ -229,6 +229,13 @@ c.yaml:4:11: data_dir: the tag !secret is not known here; remove it
      4 | data_dir: !secret folder
        |           ^^^^^^^^^^^^^^""",
     ),
+    "a control character": (
+        HEAD + "data_dir: a\x7fb\n",
+        """\
+c.yaml:4:12: the character U+007F has no place in a text file; remove it
+     4 | data_dir: a\x7fb
+       |            ^""",
+    ),
     "an empty file": (
         "",
         "c.yaml: `cameras` is missing; name at least one camera: `cameras: {front: {url: rtsp://…}}`",
@@ -281,7 +288,7 @@ def test_no_secret_is_told(line: str, tmp_path: Path) -> None:
 
 
 def test_credentials_in_the_file_are_hidden_and_the_caret_still_points(tmp_path: Path) -> None:
-    message = message_of(tmp_path, "cameras: {a: {url: rtps://admin:hunter2@10.0.0.5/x, fps: 5}}\n")
+    message = message_of(tmp_path, "cameras: {a: {url: rtsp://admin:hunter2@10.0.0.5/x, fps: 5}}\n")
     assert "hunter2" not in message
     _, line, caret = message.splitlines()
     assert line[caret.index("^") :].startswith("fps: 5")

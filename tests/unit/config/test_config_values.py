@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from penstock.config.crosscheck import RuleProblem, RuleQuestion
 from penstock.config.fields import crosses_itself, duration_ns, size_bytes, written_duration, written_size
+from penstock.config.json_schema import json_schema
 from penstock.config.loader import LoadedConfig, load_config
 from penstock.config.problems import ConfigError, closest, dotted
 from penstock.config.quick import quick_config
-from penstock.config.reference import json_schema, reference_markdown
+from penstock.config.reference import reference_markdown
 from penstock.config.schema import Config
 from penstock.contracts.identity import Role
 
@@ -218,9 +219,17 @@ def test_the_example_of_the_reference_page_is_correct(tmp_path: Path) -> None:
 
 
 def test_the_json_schema_has_every_key_under_the_name_of_the_file() -> None:
-    properties = json_schema()["$defs"]["DetectConfig"]["properties"]
+    properties = json_schema()["$defs"]["Detect"]["properties"]
     assert set(properties) == {"fps", "budget", "priority"}
     assert properties["budget"]["description"]
+
+
+def test_the_examples_of_the_guide_are_correct(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[3] / "docs" / "guide" / "configuration.md"
+    examples = [part.split("```")[0] for part in guide.read_text(encoding="utf-8").split("```yaml\n")[1:]]
+    assert len(examples) >= 3
+    for example in examples:
+        assert load(tmp_path, example, {"CAM_PASSWORD": "x"}).warnings == ()
 
 
 @given(st.integers(0, 10**14))
