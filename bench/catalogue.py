@@ -8,10 +8,12 @@ NAMES = (
     "decision",
     "control_work",
     "pixel_work",
+    "quantize",
     "rules",
     "journal",
     "hand_over",
     "connect",
+    "cameras",
     "wake_up",
     "ages",
 )

@@ -73,7 +73,10 @@ class ModelExecutor:
         self._outcomes: list[Outcome] = []
         self._models: dict[str, Model] = {}
         self._failures: dict[str, Failure] = {}
+        self._open = False
+        """takes work: every model has been tried"""
         self._loaded = False
+        """and whoever owns this has been told of each"""
         self._stopping = False
         self._threads: list[threading.Thread] = []
         self._counts = CallCounts(streams)
@@ -156,7 +159,7 @@ class ModelExecutor:
             )
 
     def _credits(self) -> int:
-        if not self._loaded or self._stopping:
+        if not self._open or self._stopping:
             return 0
         calls = sum(call is not None for call in self._running)
         return max(0, self._streams + 1 - calls - len(self._waiting) - len(self._outcomes))
@@ -166,7 +169,7 @@ class ModelExecutor:
             self._load_models()
         while True:
             with self._state:
-                self._state.wait_for(lambda: self._stopping or (self._loaded and self._waiting))
+                self._state.wait_for(lambda: self._stopping or (self._open and self._waiting))
                 if self._stopping:
                     return
                 held = self._waiting.popleft()
@@ -230,6 +233,8 @@ class ModelExecutor:
         return result, read_ns
 
     def _load_models(self) -> None:
+        """Tells of each model once all have been tried: until then no stream takes work of any."""
+        told_of: list[tuple[str, ModelDescription | Failure]] = []
         for spec in self._specs:
             started_ns = self._clock.now_ns()
             with self._state:
@@ -245,9 +250,13 @@ class ModelExecutor:
             else:
                 told = msgspec.structs.replace(model.description, load_ns=self._clock.now_ns() - started_ns)
                 self._models[spec.name] = model
-            self._guarded(partial(self._on_loaded, spec.name, told))
+            told_of.append((spec.name, told))
         with self._state:
             self._running[0] = None
+            self._open = True
+        for name, told in told_of:
+            self._guarded(partial(self._on_loaded, name, told))
+        with self._state:
             self._loaded = True
             self._state.notify_all()
 

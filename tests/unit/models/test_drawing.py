@@ -11,7 +11,7 @@ from penstock.models.drawing import draw_boxes, draw_text
 def test_a_box_is_an_outline() -> None:
     picture = np.zeros((100, 100, 3), np.uint8)
     draw_boxes(picture, [((20.2, 40.4, 59.6, 80.0), 0, "")])
-    coloured = picture.any(axis=2)
+    coloured = picture.max(axis=2) > 0
     assert coloured[40, 20:61].all()
     assert coloured[80, 20:61].all()
     assert coloured[40:81, 20].all()

@@ -334,6 +334,28 @@ def test_nothing_is_taken_while_models_load_and_loading_is_visible(
     assert (b.executor.credits, b.executor.running()) == (2, ())
 
 
+def test_who_hears_of_a_model_can_give_it_work(clock: SimulatedClock) -> None:
+    """Also where others are still to be loaded: an engine that is told would be refused."""
+    credits: list[tuple[str, int]] = []
+    executor = ModelExecutor(
+        "cpu",
+        "cpu",
+        (ModelSpec("first"), ModelSpec("second")),
+        1,
+        ArrayViews(),
+        clock,
+        on_completed=lambda: None,
+        on_loaded=lambda name, told: credits.append((name, executor.credits)),
+        load=loader(ScriptedModel("first", SCRIPT), ScriptedModel("second", SCRIPT)),
+    )
+    executor.start()
+    try:
+        assert executor.wait_loaded(PATIENCE_S)
+    finally:
+        executor.stop()
+    assert credits == [("first", 2), ("second", 2)]
+
+
 def test_stopping_cancels_what_waits_and_waits_for_what_runs(bench: Callable[..., Bench]) -> None:
     hanging = HangingModel(ScriptedModel("scripted", SCRIPT))
     b = bench(hanging)

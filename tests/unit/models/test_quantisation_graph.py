@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import onnxruntime  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from penstock.models.quantisation.graph import (
@@ -89,7 +90,7 @@ def test_unsigned_activations_state_the_same_values() -> None:
     np.testing.assert_array_equal(run(changed, x), before)
 
 
-def run(model: ModelProto, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def run(model: ModelProto, x: NDArray[np.float32]) -> NDArray[np.float32]:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
