@@ -41,8 +41,9 @@ STREAMS = [
     pytest.param("libx265", 3, False, id="hevc-inband-b"),
     pytest.param("mpeg4", 0, True, id="mpeg4"),
     pytest.param("mpeg4", 2, False, id="mpeg4-inband-b"),
-    pytest.param("mjpeg", 0, False, id="mjpeg"),
 ]
+SEEN_STREAMS = [*STREAMS, pytest.param("mjpeg", 0, False, id="mjpeg")]
+"""also what clips are encoded of"""
 
 
 def ring_of(*films: Film) -> ListRing:
@@ -175,7 +176,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return 99.0 if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
-@pytest.mark.parametrize(("encoder", "b_frames", "header"), STREAMS)
+@pytest.mark.parametrize(("encoder", "b_frames", "header"), SEEN_STREAMS)
 def test_every_picture_can_be_the_snapshot(encoder: str, b_frames: int, header: bool) -> None:
     """Decoded to the access unit asked for: the same pixels as when the whole stream is decoded."""
     film = make_film(encoder, 45, b_frames=b_frames, global_header=header, gop=15, first_capture_ns=START_NS)
@@ -185,7 +186,9 @@ def test_every_picture_can_be_the_snapshot(encoder: str, b_frames: int, header: 
         context.extradata = film.info.extradata
     whole = []
     for packet in film.packets:
-        whole += context.decode(av.Packet(packet.data))
+        unit: Any = av.Packet(len(packet.data))
+        unit.update(packet.data)  # Packet(data) would lack the padding that decoders read into
+        whole += context.decode(unit)
     whole += context.decode(None)
     assert len(whole) == len(film.packets)
     for packet in film.packets:
@@ -305,7 +308,7 @@ def small_files() -> Iterator[None]:
 def test_a_clip_that_the_disk_refuses_fails_with_its_reason_and_leaves_nothing(
     tmp_path: Path, small_files: None
 ) -> None:
-    film = make_film("mjpeg", frames=150, global_header=False, first_capture_ns=START_NS)
+    film = make_film("mpeg4", frames=150, gop=1, first_capture_ns=START_NS)
     result, manifest = record(tmp_path, ring_of(film), job_of(film))
     clip, snapshot = result.evidence
     assert (clip.kind, clip.state) == (EvidenceKind.CLIP, EvidenceState.FAILED)
@@ -331,7 +334,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_fails_one_clip_and_the_next_is_made_once_there_is_room(small_disk: Path) -> None:
-    film = make_film("mjpeg", frames=150, global_header=False, first_capture_ns=START_NS)
+    film = make_film("mpeg4", frames=150, gop=1, first_capture_ns=START_NS)
     result, _ = record(small_disk, ring_of(film), job_of(film, event_id="1-full"))
     assert result.evidence[0].state is EvidenceState.FAILED
     assert "No space left on device" in result.evidence[0].reason

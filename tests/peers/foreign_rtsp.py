@@ -41,9 +41,21 @@ def skip_unless_installed() -> None:
 class ForeignRtspServer:
     """gst-rtsp-server on a free port of 127.0.0.1, as a context manager; its process always ends with it."""
 
-    def __init__(self, tmp_path: Path, *, user: str = "", password: str = "", auth: str = "digest") -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        *,
+        user: str = "",
+        password: str = "",
+        auth: str = "digest",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         self._log = tmp_path / "gst_rtsp_server.log"
         self._options = {"port": 0, "user": user, "password": password, "auth": auth}
+        self._scheme = "rtsp"
+        if certificate is not None:
+            self._scheme = "rtsps"
+            self._options |= {"certificate": str(certificate[0]), "key": str(certificate[1])}
         self._process: subprocess.Popen[bytes] | None = None
         self._mounts: list[dict[str, Any]] = []
         self._unread = b""
@@ -62,13 +74,19 @@ class ForeignRtspServer:
     ) -> None:
         self.kill()
 
-    def url(self, mount: str, *, user: str = "", password: str = "") -> str:
+    def url(self, mount: str, *, user: str = "", password: str = "", host: str = "127.0.0.1") -> str:
         credentials = f"{user}:{password}@" if user else ""
-        return f"rtsp://{credentials}127.0.0.1:{self.port}/{mount}"
+        return f"{self._scheme}://{credentials}{host}:{self.port}/{mount}"
 
-    def add_file(self, name: str, path: Path, *, cached_gop: bool = False) -> None:
-        """Serves the video of `path` at its true rate, round and round, encoded as it is."""
-        self._mount({"do": "add_file", "name": name, "path": str(path), "cached_gop": cached_gop})
+    def add_file(self, name: str, path: Path, *, cached_gop: bool = False, loss: float = 0.0) -> int:
+        """Serves the video of `path` at its true rate, round and round, encoded as it is; `loss` of RTP packets.
+
+        Returns when its first picture counts as captured, CLOCK_MONOTONIC in ns.
+        """
+        answer = self._mount(
+            {"do": "add_file", "name": name, "path": str(path), "cached_gop": cached_gop, "loss": loss}
+        )
+        return int(answer["epoch_ns"])
 
     def add_timecode(
         self,
@@ -81,10 +99,13 @@ class ForeignRtspServer:
         height: int = 360,
         cached_gop: bool = False,
         codec: str = "h264",
+        loss: float = 0.0,
     ) -> None:
         """Serves drawn pictures that carry their instant of capture: see `read_timecode`."""
         command = {"do": "add_timecode", "name": name, "fps": fps, "bframes": bframes, "gop_frames": gop_frames}
-        self._mount(command | {"width": width, "height": height, "cached_gop": cached_gop, "codec": codec})
+        self._mount(
+            command | {"width": width, "height": height, "cached_gop": cached_gop, "codec": codec, "loss": loss}
+        )
 
     def stall(self, mount: str, on: bool) -> None:
         """The camera goes silent but keeps its connections, or sends again."""
@@ -124,9 +145,10 @@ class ForeignRtspServer:
             self.kill()
             raise
 
-    def _mount(self, command: dict[str, Any]) -> None:
-        self._ask(command)
+    def _mount(self, command: dict[str, Any]) -> dict[str, Any]:
+        answer = self._ask(command)
         self._mounts.append(command)
+        return answer
 
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process is not None, "the server is not running: call restart() first"

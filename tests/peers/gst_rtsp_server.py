@@ -19,7 +19,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
+from gi.repository import Gio, GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 
 BLOCK_PX = 16
 BITS = 72
@@ -45,8 +45,9 @@ class AccessUnit:
 class Mount:
     """What one path serves: its clients' `appsrc`s, its cached GOP, and whether it is stalled."""
 
-    def __init__(self, cached_gop):
+    def __init__(self, cached_gop, loss=0.0):
         self.caps = None
+        self.loss = loss
         self.cached_gop = cached_gop
         self.stalled = False
         self.lock = threading.Lock()
@@ -120,6 +121,8 @@ class FileProducer(threading.Thread):
         self.mount = mount
         self.units, caps = read_access_units(path)
         mount.caps = caps
+        self.epoch_ns = 0
+        self.began = threading.Event()
 
     def run(self):
         times = sorted(unit.pts_ns for unit in self.units)
@@ -128,7 +131,8 @@ class FileProducer(threading.Thread):
         # Decode order must never overtake presentation: the n-th access unit is due when the n-th picture is.
         late_ns = max(times[n] - unit.pts_ns for n, unit in enumerate(self.units))
         early_ns = max(unit.pts_ns - times[n] for n, unit in enumerate(self.units))
-        start_ns = time.monotonic_ns() + max(0, late_ns)
+        start_ns = self.epoch_ns = time.monotonic_ns() + max(0, late_ns)
+        self.began.set()
         while True:
             for n, unit in enumerate(self.units):
                 capture_ns = start_ns + unit.pts_ns - times[0]
@@ -137,10 +141,17 @@ class FileProducer(threading.Thread):
             start_ns += length_ns
 
 
+def repeat_parameter_sets(_parsebin, element):
+    if element.get_factory() is not None and element.get_factory().get_name() in ("h264parse", "h265parse"):
+        element.set_property("config-interval", -1)
+
+
 def read_access_units(path):
     """Every access unit of the video in `path`, in decode order, as its payloader wants it."""
     pipeline = Gst.parse_launch("filesrc name=file ! parsebin name=parse ! appsink name=sink sync=false max-buffers=0")
     pipeline.get_by_name("file").set_property("location", path)
+    # An MP4 holds its parameter sets once, apart from the pictures; a camera sends them with every keyframe.
+    pipeline.get_by_name("parse").connect("element-added", repeat_parameter_sets)
     sink = pipeline.get_by_name("sink")
     sink.set_property(
         "caps",
@@ -187,6 +198,9 @@ class TimecodeProducer(threading.Thread):
             f"key-int-max={gop_frames} rc-lookahead=0 sync-lookahead=0 sliced-threads=true threads=1 "
             "option-string=scenecut=0:force-cfr=1 ! "
             "video/x-h264, profile=main, stream-format=byte-stream, alignment=au",
+            "h265": f"x265enc speed-preset=ultrafast bitrate=1500 key-int-max={gop_frames} tune=zerolatency "
+            "option-string=scenecut=0:frame-threads=1:pools=1:log-level=none ! h265parse config-interval=-1 ! "
+            "video/x-h265, stream-format=byte-stream, alignment=au",
             "jpeg": "jpegenc ! image/jpeg",
         }[codec]
         self.pipeline = Gst.parse_launch(
@@ -254,9 +268,12 @@ class Factory(GstRtspServer.RTSPMediaFactory):
         super().__init__()
         self.mount = mount
         kind = Gst.Caps.from_string(mount.caps).get_structure(0).get_name()
+        payloader = PAYLOADERS[kind]
+        if mount.loss:
+            # After the payloader, so that whole RTP packets go missing, their sequence numbers with them.
+            payloader = payloader.replace("name=pay0 ", "") + f" ! identity name=pay0 drop-probability={mount.loss}"
         self.set_launch(
-            f"( appsrc name=source is-live=true format=time do-timestamp=false block=false max-bytes=0 "
-            f"! {PAYLOADERS[kind]} )"
+            f"( appsrc name=source is-live=true format=time do-timestamp=false block=false max-bytes=0 ! {payloader} )"
         )
         self.connect("media-configure", self.configure)
 
@@ -273,21 +290,27 @@ class Factory(GstRtspServer.RTSPMediaFactory):
 class Server:
     """The RTSP server and its mounts; commands come in on the main loop's thread."""
 
-    def __init__(self, port, user, password, auth):
+    def __init__(self, port, user, password, auth, certificate, key):
         self.rtsp = GstRtspServer.RTSPServer()
         self.rtsp.set_address("127.0.0.1")
         self.rtsp.set_service(str(port))
         self.user = user
         self.mounts = {}
-        if user:
-            self.rtsp.set_auth(self.make_auth(user, password, auth))
+        self.restricted = bool(user or certificate)
+        if self.restricted:
+            authority = self.make_auth(user, password, auth)
+            if certificate:
+                authority.set_tls_certificate(Gio.TlsCertificate.new_from_files(certificate, key))
+            self.rtsp.set_auth(authority)
 
     @staticmethod
     def make_auth(user, password, auth):
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
         authority = GstRtspServer.RTSPAuth()
-        if auth == "digest":
+        if not user:
+            authority.set_default_token(token)
+        elif auth == "digest":
             authority.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
             authority.add_digest(user, password, token)
         else:
@@ -295,10 +318,11 @@ class Server:
         return authority
 
     def add(self, command):
-        mount = Mount(command.get("cached_gop", False))
+        mount = Mount(command.get("cached_gop", False), command.get("loss", 0.0))
         if command["do"] == "add_file":
             producer = FileProducer(mount, command["path"])
             producer.start()
+            producer.began.wait(10)
         else:
             producer = TimecodeProducer(
                 mount,
@@ -313,7 +337,7 @@ class Server:
             if not producer.ready.wait(10):
                 raise ValueError("the encoder gave no picture within 10 s")
         factory = Factory(mount)
-        if self.user:
+        if self.restricted:
             permissions = GstRtspServer.RTSPPermissions()
             permissions.add_role("viewer")
             permissions.add_permission_for_role("viewer", "media.factory.access", True)
@@ -321,22 +345,22 @@ class Server:
             factory.set_permissions(permissions)
         self.mounts[command["name"]] = mount
         self.rtsp.get_mount_points().add_factory("/" + command["name"], factory)
+        return {"epoch_ns": getattr(producer, "epoch_ns", 0)}
 
     def take(self, command):
         if command["do"] in ("add_file", "add_timecode"):
-            self.add(command)
+            return self.add(command)
         elif command["do"] == "stall":
             self.mounts[command["name"]].stalled = command["on"]
         else:
             raise ValueError(f"unknown command {command['do']!r}")
-        return False
+        return {}
 
 
 def read_commands(server, loop):
     for line in sys.stdin:
         try:
-            server.take(json.loads(line))
-            answer = {"ok": True}
+            answer = {"ok": True, **server.take(json.loads(line))}
         except Exception as error:
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
@@ -347,7 +371,14 @@ def read_commands(server, loop):
 def main():
     options = json.loads(sys.argv[1])
     Gst.init(None)
-    server = Server(options["port"], options["user"], options["password"], options["auth"])
+    server = Server(
+        options["port"],
+        options["user"],
+        options["password"],
+        options["auth"],
+        options.get("certificate", ""),
+        options.get("key", ""),
+    )
     if not server.rtsp.attach(None):
         print(json.dumps({"ok": False, "error": f"port {options['port']} is in use"}), flush=True)
         return 1

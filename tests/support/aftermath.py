@@ -51,7 +51,7 @@ def assert_books(report: dict[str, Any]) -> None:
     assert report["books_balanced"] is True
     for camera in report["cameras"].values():
         units = camera["access_units"]
-        assert units["received"] == sum(units[fate] for fate in ("decoded", "skipped", "undecodable", "lost"))
+        assert units["received"] == sum(units[fate] for fate in ("decoded", "skipped", "undecodable", "lost", "kept"))
     for lane in report["lanes"].values():
         assert lane["offered"] == sum(lane["fates"].values())
 

@@ -26,6 +26,8 @@ class StreamInfo(msgspec.Struct, frozen=True):
     profile: str = ""
     bit_rate: int = 0
     has_audio: bool = False
+    encoded_from: str = ""
+    """pixel format that ingest encoded this from; empty for packets as received"""
 
 
 class EncodedPacket(msgspec.Struct, frozen=True, gc=False):

@@ -12,6 +12,8 @@ class SourceFault(enum.StrEnum):
     NOT_FOUND = "not_found"
     REFUSED = "refused"
     UNAUTHORIZED = "unauthorized"
+    CERTIFICATE = "certificate"
+    """an encrypted camera's certificate, or the authority's, is not accepted"""
     TIMEOUT = "timeout"
     STALLED = "stalled"
     INVALID_DATA = "invalid_data"

@@ -14,6 +14,7 @@ from penstock.contracts.clips import ClipJob
 from penstock.contracts.packets import EncodedPacket, StreamInfo
 from penstock.contracts.ring import Lapped, PacketReader
 from penstock.contracts.specs import RecordSpec
+from penstock.evidence.encoded_parts import ENCODED, EncodingPartWriter
 from penstock.evidence.parts import ClipFailed, FinishedPart, PartWriter
 
 SILENT_GAP_NS = 2_000_000_000
@@ -256,7 +257,8 @@ class Clip:
             raise ClipFailed(f"the codec configuration of the packets is gone: {error}") from error
         self._reorder = info.reorder_frames
         path = self._folder / f"clip-{len(self._finished) + 1}.mp4"
-        part = PartWriter(path, packet.id.stream.session, packet.info_id, info)
+        writer = EncodingPartWriter if info.codec in ENCODED else PartWriter
+        part = writer(path, packet.id.stream.session, packet.info_id, info)
         self._part = part  # before it opens: what fails half-way is discarded too
         part.open()
         return part

@@ -172,9 +172,10 @@ class Dossier:
 
     def _fail(self, error: Exception) -> None:
         """The clip, and what was written of it, is gone; the reason stays."""
-        if not isinstance(error, (OSError, ClipFailed)):
-            log.error("the clip of event %s failed", self.job.event_id, exc_info=error)
-        self._failure = self._failure or reason_of(error)
+        unexpected = None if isinstance(error, (OSError, ClipFailed)) else error
+        if not self._failure:
+            self._failure = reason_of(error)
+            self._tell("clip", self._failure, unexpected)
         if self.clip is not None:
             with contextlib.suppress(OSError):
                 self.clip.discard()
@@ -182,6 +183,10 @@ class Dossier:
             with contextlib.suppress(OSError):
                 (self.folder / part.file).unlink(missing_ok=True)
         self.parts = []
+
+    def _tell(self, what: str, reason: str, unexpected: Exception | None) -> None:
+        where = {"camera": self.job.camera, "rule": self.job.rule}
+        log.error("event %s has no %s: %s", self.job.event_id[:8], what, reason, extra=where, exc_info=unexpected)
 
     def _take_snapshot(self) -> None:
         """Decodes the picture, or adopts the one that a recorder before this one has made of it."""
@@ -202,9 +207,9 @@ class Dossier:
             data = encode_jpeg(decode_frame(self._detect, result.frame), self._spec.snapshot_quality)
             write_whole(self.folder / SNAPSHOT, data)
         except Exception as error:
-            if not isinstance(error, (OSError, SnapshotFailed)):
-                log.error("the snapshot of event %s failed", self.job.event_id, exc_info=error)
+            unexpected = None if isinstance(error, (OSError, SnapshotFailed)) else error
             self._snapshot_failure = reason_of(error)
+            self._tell("snapshot", self._snapshot_failure, unexpected)
             return
         self._snapshot = self._snapshot_entry(data)
 
@@ -228,6 +233,8 @@ class Dossier:
             end=instant(utc_ns_of(part.last_capture_ns)),
             duration_ns=part.duration_ns,
             repaired_timestamps=part.repaired_timestamps,
+            encoded=bool(part.encoded_from),
+            encoded_from=part.encoded_from,
         )
 
     def _manifest(self, chain: ClipChain, utc_ns: int) -> Manifest:

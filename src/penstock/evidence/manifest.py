@@ -49,6 +49,10 @@ class PartEntry(msgspec.Struct, frozen=True):
     end: Instant
     duration_ns: int
     repaired_timestamps: int
+    encoded: bool = False
+    """the pictures were encoded here: the camera sends no packets that a clip can keep"""
+    encoded_from: str = ""
+    """the codec or pixel format they came in, where encoded"""
 
 
 class GapEntry(msgspec.Struct, frozen=True):

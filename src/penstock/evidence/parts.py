@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import av
 import av.container
@@ -51,6 +51,8 @@ class FinishedPart:
     last_capture_ns: int
     duration_ns: int
     repaired_timestamps: int
+    encoded_from: str = ""
+    """what the pictures were encoded from, where they did not come as these packets"""
 
 
 class PartWriter:
@@ -71,13 +73,13 @@ class PartWriter:
         self._temporary = partial_path(path)
         self._timeline = Timeline(info.time_base, info.reorder_frames, info.fps)
         self._waiting: list[EncodedPacket] = []
-        self._file: BinaryIO | None = None
+        self._file: _Output | None = None
         self._container: av.container.OutputContainer | None = None
         self._stream: av.stream.Stream | None = None
 
     def open(self) -> None:
         """Creates the temporary file and the output stream in it."""
-        self._file = self._temporary.open("wb")
+        self._file = _Output(io.FileIO(self._temporary, "wb"))
         with _named_failures(self.info):
             self._container = av.open(self._file, "w", format="mp4")
             self._stream = _output_stream(self._container, self.info, self._timeline.time_base)
@@ -115,6 +117,7 @@ class PartWriter:
             last_capture_ns=self.last_capture_ns,
             duration_ns=round(self._timeline.end_pts * self._timeline.time_base * 1_000_000_000),
             repaired_timestamps=self._timeline.repaired,
+            encoded_from=self.info.encoded_from,
         )
 
     def discard(self) -> None:
@@ -133,7 +136,9 @@ class PartWriter:
         assert self._stream is not None
         for stamp in stamps:
             source = self._waiting.pop(0)
-            packet: av.Packet[av.stream.Stream] = av.Packet(source.data)
+            # Not Packet(data): that lends FFmpeg the bytes without the padding that its filters may read into.
+            packet: av.Packet[av.stream.Stream] = av.Packet(len(source.data))
+            packet.update(source.data)
             packet.pts = stamp.pts
             packet.dts = stamp.dts
             packet.duration = stamp.duration
@@ -142,6 +147,35 @@ class PartWriter:
             packet.stream = self._stream
             with _named_failures(self.info):
                 self._container.mux_one(packet)
+
+
+class _Output(io.BufferedWriter):
+    """The file as the muxer sees it: a disk that refuses is told of once. What the muxer still tries after that goes
+    nowhere (the part is discarded), for PyAV prints every error but the first."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._refused = False
+
+    def write(self, data: Any, /) -> int:
+        if self._refused:
+            return len(data)
+        with self._noting():
+            return super().write(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if self._refused:
+            return offset
+        with self._noting():
+            return super().seek(offset, whence)
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self._refused = True
+            raise
 
 
 def sha256_of(path: Path) -> str:
@@ -154,6 +188,16 @@ def sha256_of(path: Path) -> str:
 
 
 def _output_stream(container: av.container.OutputContainer, info: StreamInfo, time_base: Fraction) -> av.stream.Stream:
+    stream = _described_stream(container, info, time_base)
+    if info.codec == "hevc" and info.extradata:
+        # FFmpeg's choice is hev1, which Safari and QuickTime do not play. hvc1 promises the parameter sets up front.
+        stream.codec_context.codec_tag = "hvc1"
+    return stream
+
+
+def _described_stream(
+    container: av.container.OutputContainer, info: StreamInfo, time_base: Fraction
+) -> av.stream.Stream:
     if not info.extradata:
         return container.add_mux_stream(info.codec, width=info.width_px, height=info.height_px, time_base=time_base)
     scratch = av.open(io.BytesIO(), "w", format="mp4")

@@ -74,7 +74,9 @@ def _decode(packets: list[EncodedPacket], info: StreamInfo, seq: int) -> av.Vide
     context.copy_opaque = True
     found: av.VideoFrame | None = None
     for source in packets:
-        packet = av.Packet(source.data)
+        # Not Packet(data): that lends FFmpeg the bytes without the padding that its decoders read into.
+        packet = av.Packet(len(source.data))
+        packet.update(source.data)
         # The packet itself, not its number: PyAV finds it by address, and small numbers share theirs.
         packet.opaque = source
         try:

@@ -29,9 +29,12 @@ class Word(enum.IntEnum):
     TIME_JUMPS = 14
     KEPT = 15
     """units of a stream that is only recorded: nobody decodes them"""
+    UNPROVEN = 16
+    """not 0 from the attempt to connect until its first picture: how many processes in a row have ended since then,
+    this one included"""
 
 
-WORDS = 16
+WORDS = 17
 
 
 class UnitBooks:
@@ -47,6 +50,19 @@ class UnitBooks:
         if lost:
             self._counters.add(Word.LOST, lost)
         return lost
+
+    def trial_begins(self, deaths: int) -> None:
+        """A connection is tried that may crash FFmpeg, after `deaths` processes that ended in the middle of it."""
+        self._counters.set(Word.UNPROVEN, deaths + 1)
+
+    def trial_passed(self) -> None:
+        """The connection showed a picture, or ended in good order."""
+        self._counters.set(Word.UNPROVEN, 0)
+
+    def deaths_on_trial(self) -> int:
+        """How many processes in a row have ended between this stream's attempt to connect and its first picture; to be
+        asked by a new process, before its own attempt."""
+        return self._counters[Word.UNPROVEN]
 
     def in_flight(self) -> int:
         """Units without a fate."""

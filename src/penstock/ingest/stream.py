@@ -13,6 +13,7 @@ import av
 import msgspec
 
 from penstock.base.clock import NS_PER_S, Clock
+from penstock.base.units import format_duration
 from penstock.contracts.fates import UnitFate
 from penstock.contracts.frames import FrameRef
 from penstock.contracts.identity import Role
@@ -24,12 +25,15 @@ from penstock.framebus.ring import RingStatistics, RingWriter
 from penstock.ingest.books import UnitBooks, UnitReading, Word
 from penstock.ingest.decoder import Decoder
 from penstock.ingest.gate import Gate
+from penstock.ingest.intake import Intake, Taken
 from penstock.ingest.newest import Newest, NewestFrame
+from penstock.ingest.picture_watch import PictureWatch
 from penstock.sources.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 _HANDOVER_CHECK_S = 0.5
+_LONGEST_TRIAL_DELAY_NS = 300 * NS_PER_S
 
 
 class Phase(NamedTuple):
@@ -102,6 +106,7 @@ class StreamWorker:
         self._last: FrameRef | None = None
         self._last_packet: EncodedPacket | None = None
         self._interval_ns = 0.0
+        self._watch = PictureWatch(0)
 
     def start(self) -> None:
         self.books.close_after_crash()
@@ -142,7 +147,7 @@ class StreamWorker:
             height_px=last.height_px if last else (info.height_px if info else 0),
             fps=1e9 / interval_ns if interval_ns else 0.0,
             capture_error_ns=packet.capture.error_ns if packet else 0,
-            last_capture_ns=packet.capture.mono_ns if packet else 0,
+            last_capture_ns=seen.capture.mono_ns if (seen := last if self.decodes else packet) else 0,
             basis=packet.capture.basis.value if packet else "",
             gate_score=self._gate.score,
             units=self.books.reading(),
@@ -150,7 +155,11 @@ class StreamWorker:
         )
 
     def _run(self) -> None:
+        deaths = self.books.deaths_on_trial()
+        if deaths:
+            self._wait_after_deaths(deaths)
         while not self._stop.is_set():
+            self.books.trial_begins(deaths)
             began_ns = self._clock.now_ns()
             try:
                 ended = self._session_once()
@@ -159,10 +168,23 @@ class StreamWorker:
                 log.exception("unexpected error, reconnecting", extra=self._where)
                 self._change(CameraState.DOWN, reason="unexpected error")
                 ended = self.lossless
+            self.books.trial_passed()
+            deaths = 0
             if ended:
                 return
             delay_ns = self._backoff.failed(self._clock.now_ns() - began_ns)
             self._clock.wait(self._stop, delay_ns / NS_PER_S)
+
+    def _wait_after_deaths(self, deaths: int) -> None:
+        """The process before this one ended while this camera was being connected. FFmpeg may crash on what it sends,
+        so it waits ever longer, that the cameras beside it can be seen meanwhile; those that only happened to be
+        connecting too have little to wait, and their next picture clears them."""
+        delay_ns = self._backoff.jittered(min(_LONGEST_TRIAL_DELAY_NS, (NS_PER_S // 2) << 2 * min(deaths - 1, 9)))
+        times = "once" if deaths == 1 else f"{deaths} times in a row"
+        what = f"its process ended {times} while this camera was being connected"
+        log.warning("%s; it is tried again in %s", what, format_duration(delay_ns), extra=self._where)
+        self._change(CameraState.DOWN, reason=what)
+        self._clock.wait(self._stop, delay_ns / NS_PER_S)
 
     def _session_once(self) -> bool:
         """Connects and reads until the session ends; True where nothing more will come.
@@ -209,29 +231,33 @@ class StreamWorker:
         return self.lossless
 
     def _read(self, session: SourceSession) -> None:
+        intake = Intake(session)
         decoder: Decoder | None = None
         info_id = -1
+        self._watch = PictureWatch(self._clock.now_ns())
         try:
             while not self._stop.is_set():
-                packet = session.wait_read()
-                if not isinstance(packet, EncodedPacket):
-                    raise SourceError(SourceFault.UNSUPPORTED, f"camera {self.spec.camera}: only video packets so far")
-                self.books.receive(len(packet.data))
-                if packet.info_id != info_id:
-                    info_id = packet.info_id
-                    self._info = session.info(info_id)
+                item = session.wait_read()
+                self.books.receive(len(item.data))
+                taken = intake.take(item)
+                if taken.unit.info_id != info_id:
+                    info_id, self._info = taken.unit.info_id, taken.info
                     if decoder is not None:
                         decoder.close()
-                    decoder = self._open_decoder(self._info) if self.decodes else None
+                    decoder = self._open_decoder(taken.info) if self.decodes and taken.packet is not None else None
                 if self._phase.state is not CameraState.UP:
                     self._change(CameraState.UP, session=session.session)
-                self._last_packet = packet
-                assert self._info is not None
-                self._ring.write(packet, self._info)
+                self._last_packet = taken.unit
+                if taken.packet is None:
+                    self._take_raw(intake, taken)
+                    continue
+                self._ring.write(taken.packet, taken.info)
                 if decoder is None:
                     self.books.count(Word.KEPT)
+                    self.books.trial_passed()
                 else:
-                    self._decode(decoder, packet)
+                    self._decode(decoder, taken.packet)
+                    self._watch_for_pictures(taken.packet.keyframe)
         except SourceError as error:
             if error.fault is SourceFault.ENDED and decoder is not None:
                 for unit, picture in decoder.flush():
@@ -242,6 +268,19 @@ class StreamWorker:
                 decoder.close()
             # Nothing of this session is in anybody's hands any more, whatever ended it.
             self.books.close_after_crash()
+
+    def _take_raw(self, intake: Intake, taken: Taken) -> None:
+        """Pixels are a picture already; they are encoded after they were shown, for clips only."""
+        if self.decodes:
+            assert taken.picture is not None
+            self.books.settle(UnitFate.DECODED)
+            self._publish(taken.unit, taken.picture)
+        else:
+            self.books.trial_passed()
+            self.books.count(Word.KEPT)
+        encoded = intake.encoded(taken)
+        if encoded is not None:
+            self._ring.write(*encoded)
 
     def _open_decoder(self, info: StreamInfo) -> Decoder:
         try:
@@ -254,7 +293,16 @@ class StreamWorker:
         for unit, picture in decoder.decode(packet):
             self._publish(unit, picture)
 
+    def _watch_for_pictures(self, keyframe: bool) -> None:
+        if told := self._watch.unit(self._clock.now_ns(), keyframe):
+            log.warning("%s", told, extra=self._where)
+            self._change(CameraState.UP, reason=told.partition(". ")[0])
+
     def _publish(self, unit: EncodedPacket, picture: av.VideoFrame) -> None:
+        self.books.trial_passed()
+        if self._watch.blind:
+            self._change(CameraState.UP)
+        self._watch.picture(self._clock.now_ns())
         frame = Newest(
             FrameRef(
                 id=unit.id,

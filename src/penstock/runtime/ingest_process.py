@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -122,6 +123,7 @@ class IngestUnit:
             run_id=spec.run_id,
             clock=shell.clock,
             new_session=lambda: new_session_id(shell.clock.utc_ns()),
+            data_dir=Path(spec.data_dir),
         )
         return StreamWorker(
             stream,

@@ -23,6 +23,8 @@ from penstock.contracts.times import ClockReading
 
 CAMERAS_PER_INGEST = 8
 
+_PLUGIN = "python-"
+
 
 def run_spec(config: Config, *, host_id: str, boot_id: str, run_id: str, clock: ClockReading, cores: int) -> RunSpec:
     """The specification of one run; `config` has been checked and its paths are absolute.
@@ -128,22 +130,30 @@ def _model(name: str, model: ModelConfig) -> ModelSpec:
 
 
 def _executors(config: Config, models: dict[str, ModelConfig], cores: int) -> tuple[ExecutorSpec, ...]:
-    """One per device; `motion` joins the processor's (or the first), and has its own where there is none."""
+    """One per device, and one per Python class: a hang or a crash of somebody's code costs no other model anything.
+
+    `motion` joins the processor's (or the first), and has its own where there is no network.
+    """
     networks: dict[str, list[ModelSpec]] = {}
+    plugins = {name: model for name, model in models.items() if model.kind == "python"}
     builtin = [_model(name, model) for name, model in models.items() if model.kind == "motion"]
     for name, model in models.items():
-        if model.kind != "motion":
+        if model.kind not in ("motion", "python"):
             networks.setdefault(model.device.lower(), []).append(_model(name, model))
     if builtin and networks:
         networks["cpu" if "cpu" in networks else next(iter(networks))] += builtin
     groups = [(device, device, specs) for device, specs in networks.items()]
     if builtin and not networks:
         groups.append(("motion", "cpu", builtin))
+    for name, model in plugins.items():
+        groups.append((f"{_PLUGIN}{name}", model.device.lower(), [_model(name, model)]))
     settings = {device.lower(): setting for device, setting in config.executors.items()}
     executors = []
     for name, device, specs in groups:
         setting = settings.get(device)
         streams = setting.streams if setting and setting.streams else max(cores, 1) if device == "cpu" else 1
+        if name.startswith(_PLUGIN):
+            streams = 1
         spec = ExecutorSpec(name, device, tuple(specs), streams)
         executors.append(
             ExecutorSpec(name, device, tuple(specs), streams, setting.hang_timeout_ns) if setting else spec

@@ -35,6 +35,10 @@ class Backoff:
         self.failures += 1
         ceiling_ns = self._next_ns
         self._next_ns = min(self._cap_ns, self._next_ns * FACTOR)
+        return self.jittered(ceiling_ns)
+
+    def jittered(self, ceiling_ns: int) -> int:
+        """Between half of `ceiling_ns` and all of it."""
         return ceiling_ns // 2 + int(self._random() * (ceiling_ns - ceiling_ns // 2))
 
     def reset(self) -> None:

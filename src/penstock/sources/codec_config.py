@@ -74,7 +74,10 @@ def _described(info: StreamInfo, keyframe_data: bytes) -> StreamInfo:
         assert isinstance(decoder, VideoCodecContext)
         decoder.extradata = info.extradata or None
         decoder.thread_count = 1
-        pictures = [*decoder.decode(Packet(keyframe_data)), *decoder.decode(None)]
+        # Not Packet(data): that lends FFmpeg the bytes without the padding that its decoders read into.
+        packet = Packet(len(keyframe_data))
+        packet.update(keyframe_data)
+        pictures = [*decoder.decode(packet), *decoder.decode(None)]
         if pictures:
             return msgspec.structs.replace(
                 info,

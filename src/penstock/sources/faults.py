@@ -19,19 +19,13 @@ _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EN
 def open_fault(error: Exception, url: str, raw_url: str, waited_ns: int, timeout_ns: int) -> SourceError:
     """What a failed attempt to open means. `url` is redacted, `raw_url` only used to look its host up."""
     host = _host_of(raw_url)
-    where = f"{host or url}"
+    where = host or url
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        return SourceError(
-            SourceFault.UNAUTHORIZED,
-            f"{url}: the camera refused the user name or password",
-            "Check them (special characters are written as %XX) and that the user may view this stream",
-        )
+        return unauthorized(url)
     if isinstance(error, av.error.HTTPNotFoundError):
-        return SourceError(
-            SourceFault.NOT_FOUND,
-            f"{url}: the camera has no such stream",
-            "Check the path after the host: it differs from model to model",
-        )
+        return no_such_stream(url)
+    if host and (told := _told_by_camera(error, url)) is not None:
+        return told
     if isinstance(error, av.error.FileNotFoundError):
         return SourceError(SourceFault.NOT_FOUND, f"{url}: no such file", "Check the path")
     if isinstance(error, av.error.IsADirectoryError):
@@ -41,34 +35,20 @@ def open_fault(error: Exception, url: str, raw_url: str, waited_ns: int, timeout
             SourceFault.IO_ERROR, f"{url}: permission denied", "Make it readable for the user that penstock runs as"
         )
     if isinstance(error, av.error.ConnectionRefusedError):
-        return SourceError(
-            SourceFault.REFUSED,
-            f"{url}: {where} refuses the connection",
-            "Check the port (RTSP is usually 554), that the camera is on and that RTSP is enabled on it",
-        )
+        return refused(url, raw_url)
     if isinstance(error, av.error.TimeoutError | av.error.ExitError) or (host and waited_ns >= 0.95 * timeout_ns):
         # FFmpeg reports a silent RTSP server as "invalid data".
-        return SourceError(
-            SourceFault.TIMEOUT,
-            f"{url}: no answer within {format_duration(timeout_ns)}",
-            "Check the address and that no firewall is in the way; a slow camera may need a longer open time-out",
-        )
+        return no_answer(url, timeout_ns)
     code = error.errno if isinstance(error, av.error.FFmpegError) else None
     if code in _UNREACHABLE:
         return SourceError(
             SourceFault.NOT_FOUND, f"{url}: there is no route to {where}", "Check the address and the network"
         )
     if code == errno.EIO and host and not _resolves(host):
-        return SourceError(
-            SourceFault.NOT_FOUND, f"{url}: the name {host} is unknown", "Check the spelling, or use the IP address"
-        )
+        return unknown_host(url, raw_url)
     if isinstance(error, av.error.InvalidDataError):
         if host:
-            return SourceError(
-                SourceFault.INVALID_DATA,
-                f"{url}: what answers there does not speak RTSP",
-                "Check the port: a camera's web page is on another one than its stream",
-            )
+            return not_speaking(url, "RTSP") if _is_rtsp(raw_url) else no_known_video(url)
         return SourceError(SourceFault.INVALID_DATA, f"{url} is not a video that FFmpeg can read", "Check the file")
     if isinstance(error, av.error.EOFError):
         return SourceError(SourceFault.INVALID_DATA, f"{url} is empty or cut off", "Check the file or the stream")
@@ -80,14 +60,75 @@ def open_fault(error: Exception, url: str, raw_url: str, waited_ns: int, timeout
 def read_fault(error: Exception, url: str, timeout_ns: int) -> SourceError:
     """What an error while reading means; `url` is redacted."""
     if isinstance(error, av.error.TimeoutError | av.error.ExitError):
-        return SourceError(
-            SourceFault.STALLED,
-            f"{url}: nothing came for {format_duration(timeout_ns)}",
-            "The connection is made anew; if it happens often, check the camera and the network",
-        )
+        return stalled(url, timeout_ns)
     if isinstance(error, av.error.InvalidDataError):
         return SourceError(SourceFault.INVALID_DATA, f"{url}: the stream is damaged here", "Check the file or camera")
     return SourceError(SourceFault.IO_ERROR, f"{url}: the connection broke ({_reason(error)})")
+
+
+def unauthorized(url: str) -> SourceError:
+    return SourceError(
+        SourceFault.UNAUTHORIZED,
+        f"{url}: the camera refused the user name or password",
+        "Check them (special characters are written as %XX) and that the user may view this stream",
+    )
+
+
+def no_such_stream(url: str) -> SourceError:
+    return SourceError(
+        SourceFault.NOT_FOUND,
+        f"{url}: the camera has no such stream",
+        "Check the path after the host: it differs from model to model",
+    )
+
+
+def refused(url: str, raw_url: str) -> SourceError:
+    where = _host_of(raw_url) or url
+    usual = "RTSP is usually 554), that the camera is on and that RTSP is enabled on it"
+    advice = usual if _is_rtsp(raw_url) else "HTTP is usually 80), and that the server is on"
+    return SourceError(SourceFault.REFUSED, f"{url}: {where} refuses the connection", f"Check the port ({advice}")
+
+
+def no_answer(url: str, timeout_ns: int) -> SourceError:
+    return SourceError(
+        SourceFault.TIMEOUT,
+        f"{url}: no answer within {format_duration(timeout_ns)}",
+        "Check the address and that no firewall is in the way; a slow camera may need a longer open time-out",
+    )
+
+
+def unknown_host(url: str, raw_url: str) -> SourceError:
+    return SourceError(
+        SourceFault.NOT_FOUND,
+        f"{url}: the name {_host_of(raw_url)} is unknown",
+        "Check the spelling, or use the IP address",
+    )
+
+
+def not_speaking(url: str, protocol: str) -> SourceError:
+    return SourceError(
+        SourceFault.INVALID_DATA,
+        f"{url}: what answers there does not speak {protocol}",
+        "Check the port: a camera's web page is on another one than its stream",
+    )
+
+
+def no_known_video(url: str, content_type: str = "") -> SourceError:
+    """Something answers, but not with pictures."""
+    what = f" ({content_type})" if content_type else ""
+    return SourceError(
+        SourceFault.INVALID_DATA,
+        f"{url}: what comes from there{what} is no video that is known here",
+        "A camera's web page is no stream: its manual names the address of the stream itself",
+    )
+
+
+def stalled(url: str, timeout_ns: int) -> SourceError:
+    return SourceError(
+        SourceFault.STALLED,
+        f"{url}: nothing came for {format_duration(timeout_ns)}",
+        "The connection is made anew; if it happens often, check the camera and the network",
+    )
 
 
 def interrupted(url: str) -> SourceError:
@@ -111,6 +152,41 @@ def unknown_codec(url: str) -> SourceError:
 def _reason(error: Exception) -> str:
     text = error.strerror if isinstance(error, av.error.FFmpegError) else type(error).__name__
     return str(text or type(error).__name__)
+
+
+def _told_by_camera(error: Exception, url: str) -> SourceError | None:
+    """What a camera means that answers, but does not get as far as a stream; None where it is something else."""
+    if isinstance(error, av.error.HTTPServerError):
+        return SourceError(
+            SourceFault.IO_ERROR,
+            f"{url}: the camera answered with an error of its own (5xx)",
+            "It may be starting or overloaded; where it lasts, restart the camera",
+        )
+    if isinstance(error, av.error.HTTPClientError):
+        return SourceError(
+            SourceFault.REFUSED,
+            f"{url}: the camera refused the request (4xx)",
+            "It may allow no further viewer (close others), or not serve this address in this way",
+        )
+    code = error.errno if isinstance(error, av.error.FFmpegError) else None
+    if code == errno.EPROTONOSUPPORT:
+        return SourceError(
+            SourceFault.UNSUPPORTED,
+            f"{url}: the camera does not offer this transport",
+            "Set the input's transport to the other one, tcp or udp",
+        )
+    if code == errno.EPERM:
+        # What FFmpeg makes of a connection that ends between two answers.
+        return SourceError(
+            SourceFault.IO_ERROR,
+            f"{url}: the camera hung up before the stream began",
+            "It may allow no further viewer, or be starting; where it lasts, restart the camera",
+        )
+    return None
+
+
+def _is_rtsp(url: str) -> bool:
+    return url.lower().startswith(("rtsp://", "rtsps://"))
 
 
 def _host_of(url: str) -> str:

@@ -84,19 +84,8 @@ class LiveFileSession:
             if self._clock.wait(self._interruption.event, (due_ns - now_ns) / NS_PER_S):
                 raise faults.interrupted(self._url)
             now_ns = self._clock.now_ns()
-        item = EncodedPacket(
-            id=FrameId(self._key, self._seq),
-            info_id=packet.info_id,
-            data=packet.data,
-            keyframe=packet.keyframe,
-            pts=packet.pts,
-            dts=packet.dts,
-            duration=packet.duration,
-            received_ns=now_ns,
-            capture=CaptureTime(self._anchor_ns + packet.shown_ns, TimeBasis.MEDIA, self._file.time_error_ns),
-            disposable=packet.disposable,
-            corrupt=packet.corrupt,
-        )
+        capture = CaptureTime(self._anchor_ns + packet.shown_ns, TimeBasis.MEDIA, self._file.time_error_ns)
+        item = packet.encoded(FrameId(self._key, self._seq), now_ns, capture)
         self._seq += 1
         return item
 

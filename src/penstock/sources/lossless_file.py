@@ -50,19 +50,8 @@ class LosslessFileSession:
         packet = self._file.read()
         if packet is None:
             raise SourceError(SourceFault.ENDED, f"{self._url}: the file ends here")
-        item = EncodedPacket(
-            id=FrameId(self._key, self._seq),
-            info_id=packet.info_id,
-            data=packet.data,
-            keyframe=packet.keyframe,
-            pts=packet.pts,
-            dts=packet.dts,
-            duration=packet.duration,
-            received_ns=self._clock.now_ns(),
-            capture=CaptureTime(self._anchor_ns + packet.shown_ns, TimeBasis.MEDIA, self._file.time_error_ns),
-            disposable=packet.disposable,
-            corrupt=packet.corrupt,
-        )
+        capture = CaptureTime(self._anchor_ns + packet.shown_ns, TimeBasis.MEDIA, self._file.time_error_ns)
+        item = packet.encoded(FrameId(self._key, self._seq), self._clock.now_ns(), capture)
         self._seq += 1
         return item
 

@@ -1,7 +1,8 @@
 """The encoded pictures of a video file, in decode order, with times that go on when the file is read again."""
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -11,13 +12,21 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from penstock.contracts.packets import StreamInfo
-from penstock.contracts.sources import SourceError
+from penstock.base.units import format_duration
+from penstock.contracts.identity import FrameId
+from penstock.contracts.packets import EncodedPacket, StreamInfo
+from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.times import CaptureTime
 from penstock.sources import faults, media_stream, nal_units
 from penstock.sources.codec_config import CodecConfigurations
+from penstock.sources.interruption import Interruption
+
+log = logging.getLogger(__name__)
 
 NS_PER_S = 1_000_000_000
 
+CUT_NS = NS_PER_S
+"""a file that ends this much before its declared end is cut off"""
 DEFAULT_FPS = 25.0
 """assumed where a file declares no rate and its packets no duration"""
 MOST_REORDERED = 16
@@ -39,6 +48,22 @@ class FilePacket(NamedTuple):
     """when it is to be decoded, on the same scale"""
     disposable: bool
     corrupt: bool
+
+    def encoded(self, identity: FrameId, received_ns: int, capture: CaptureTime) -> EncodedPacket:
+        """This access unit as sources yield it."""
+        return EncodedPacket(
+            id=identity,
+            info_id=self.info_id,
+            data=self.data,
+            keyframe=self.keyframe,
+            pts=self.pts,
+            dts=self.dts,
+            duration=self.duration,
+            received_ns=received_ns,
+            capture=capture,
+            disposable=self.disposable,
+            corrupt=self.corrupt,
+        )
 
 
 def path_of(url: str) -> str:
@@ -87,6 +112,13 @@ class Timeline:
             self._ns(decoded - self._first_shown),
         )
 
+    @property
+    def reading_start_ns(self) -> int:
+        """When this reading's first picture is to be shown, on the scale of `place`."""
+        if self._first is None or self._first_shown is None:
+            return 0
+        return self._ns(self._first[0] + self._offset - self._first_shown)
+
     def start_over(self) -> None:
         """The next packet is the file's first again."""
         self._first = None
@@ -97,16 +129,33 @@ class Timeline:
 
 
 class MediaFile:
-    """A file open for reading. `wait_open` and `close` bracket its use; one thread."""
+    """A file open for reading. `wait_open` and `close` bracket its use; one thread.
 
-    def __init__(self, path: str, url: str, options: dict[str, str]) -> None:
+    `open_container` opens it elsewhere than by its path (over HTTP); `interruption` then ends calls that wait.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        url: str,
+        options: dict[str, str],
+        *,
+        open_container: Callable[[], InputContainer] | None = None,
+        interruption: Interruption | None = None,
+    ) -> None:
         self._path = path
         self._url = url
         self._options = options
+        self._open_container = open_container
+        self._interruption = interruption or Interruption()
         self._container: InputContainer | None = None
         self._packets: Iterator[Packet[VideoStream]] = iter(())
         self._configurations: CodecConfigurations | None = None
         self._timeline: Timeline | None = None
+        self._first: StreamInfo | None = None
+        self._declared_ns = 0
+        self._reached_ns = 0
+        self._told_cut = False
         self._length_bytes = 0
         self.time_error_ns = 0
         """how wrong a picture's place in the file can be: not 0 where the container has no presentation times"""
@@ -116,7 +165,7 @@ class MediaFile:
         media_stream.silence_ffmpeg()
         self.close()
         try:
-            container = av.open(self._path, options=dict(self._options))
+            container = av.open(self._path, options=dict(self._options), metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise faults.open_fault(error, self._url, self._path, 0, 1) from None
         self._container = container
@@ -126,8 +175,9 @@ class MediaFile:
             self.close()
             raise
         self._packets = container.demux(stream)
+        self._declared_ns, self._reached_ns = _declared_ns(container, stream), 0
         if self._configurations is None or self._timeline is None:
-            info = media_stream.describe(container, stream)
+            info = self._first = media_stream.describe(container, stream)
             self._configurations = CodecConfigurations(info)
             self._length_bytes = nal_units.length_size(info.codec, info.extradata)
             self._timeline = Timeline(info.time_base, info.fps)
@@ -135,6 +185,7 @@ class MediaFile:
                 # AVI has decode times only; FFmpeg passes them off as presentation times.
                 self.time_error_ns = MOST_REORDERED * self._timeline.interval_ns
         else:
+            self._refuse_another(media_stream.describe(container, stream))
             self._timeline.start_over()
 
     def info(self, info_id: int) -> StreamInfo:
@@ -147,16 +198,23 @@ class MediaFile:
         assert self._configurations is not None, "wait_open comes first"
         assert self._timeline is not None
         try:
-            packet = next(self._packets, None)
+            with self._interruption.ends_calls():
+                packet = next(self._packets, None)
         except (av.error.FFmpegError, OSError) as error:
+            if self._interruption.is_set():
+                raise faults.interrupted(self._url) from None
             raise faults.read_fault(error, self._url, 0) from None
         if packet is None or packet.size == 0:
+            self._tell_if_cut()
             return None
         data = bytes(packet)
         info_id = self._configurations.take(packet, data, packet.is_keyframe)
         codec = self._configurations.current.codec
         duration = packet.duration or 0
         pts, dts, shown_ns, decoded_ns = self._timeline.place(packet.pts, packet.dts, duration)
+        self._reached_ns = max(
+            self._reached_ns, shown_ns + self._timeline.interval_ns - self._timeline.reading_start_ns
+        )
         return FilePacket(
             info_id=info_id,
             data=data,
@@ -170,9 +228,43 @@ class MediaFile:
             corrupt=packet.is_corrupt,
         )
 
+    def _refuse_another(self, info: StreamInfo) -> None:
+        """Its packets could not be read with what was learnt of the first: another session has to begin."""
+        assert self._first is not None
+        known = self._first
+        if (info.codec, info.extradata, info.time_base) != (known.codec, known.extradata, known.time_base):
+            self.close()
+            raise SourceError(
+                SourceFault.IO_ERROR,
+                f"{self._url}: the file was replaced by another video ({_gist(known)} before, {_gist(info)} now)",
+                "It is read from its start",
+            )
+
+    def _tell_if_cut(self) -> None:
+        if self._declared_ns - self._reached_ns > CUT_NS and not self._told_cut:
+            self._told_cut = True
+            log.warning(
+                "%s ends after %s of the %s it declares: it is cut off, or still being written",
+                self._url,
+                format_duration(self._reached_ns),
+                format_duration(self._declared_ns),
+            )
+
     def close(self) -> None:
         container, self._container = self._container, None
         self._packets = iter(())
         if container is not None:
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 container.close()
+
+
+def _declared_ns(container: InputContainer, stream: VideoStream) -> int:
+    """How long the file says that its pictures last; 0 where it does not."""
+    if stream.duration and stream.time_base:
+        return int(stream.duration * stream.time_base * NS_PER_S)
+    alone = len(container.streams) == 1
+    return container.duration * 1_000 if alone and container.duration and container.duration > 0 else 0
+
+
+def _gist(info: StreamInfo) -> str:
+    return f"{info.codec} {info.width_px}×{info.height_px}"

@@ -5,10 +5,12 @@ import itertools
 import msgspec
 
 from penstock.base.clock import NS_PER_S, Clock
-from penstock.contracts.packets import EncodedPacket
-from penstock.contracts.sources import Source, SourceError, SourceFault
+from penstock.contracts.packets import EncodedImage, EncodedPacket, SourceItem, StreamInfo
+from penstock.contracts.sources import Source, SourceError, SourceFault, SourceSession
 from penstock.contracts.times import TimeBasis
+from penstock.sources import image_header
 
+_IMAGE_BASE = (1, 1_000_000)
 BURST_NS = NS_PER_S // 2
 """pictures older than this at connect were cached by the camera"""
 
@@ -54,6 +56,7 @@ def wait_probe(source: Source, clock: Clock, for_ns: int) -> ProbeReport:
     session = source.wait_open()
     connect_ns = clock.now_ns() - began_ns
     packets: list[EncodedPacket] = []
+    info = StreamInfo("", 0, 0, _IMAGE_BASE, b"")
     size_bytes = 0
     ended = None
     try:
@@ -65,11 +68,10 @@ def wait_probe(source: Source, clock: Clock, for_ns: int) -> ProbeReport:
                     raise
                 ended = error.fault
                 break
-            if isinstance(item, EncodedPacket):
-                # Only what is measured is kept: a probe of a long GOP must not hold its pictures.
-                packets.append(msgspec.structs.replace(item, data=b""))
-                size_bytes += len(item.data)
-        info = session.info(packets[-1].info_id)
+            packet, info = _as_packet(item, session)
+            # Only what is measured is kept: a probe of a long GOP must not hold its pictures.
+            packets.append(packet)
+            size_bytes += len(item.data)
     finally:
         session.close()
     base = info.time_base
@@ -104,6 +106,22 @@ def wait_probe(source: Source, clock: Clock, for_ns: int) -> ProbeReport:
         else 0,
         ended=ended,
     )
+
+
+def _as_packet(item: SourceItem, session: SourceSession) -> tuple[EncodedPacket, StreamInfo]:
+    """The item's numbers in the shape of a packet, without its data, and what it is made of.
+
+    What carries no media time gets its capture time for one.
+    """
+    if isinstance(item, EncodedPacket):
+        return msgspec.structs.replace(item, data=b""), session.info(item.info_id)
+    if isinstance(item, EncodedImage):
+        width_px, height_px = image_header.size_of(item.data) or (0, 0)
+        info = StreamInfo(item.mime.partition("/")[2], width_px, height_px, _IMAGE_BASE, b"")
+    else:
+        info = StreamInfo(f"raw {item.format}", item.width_px, item.height_px, _IMAGE_BASE, b"")
+    pts = item.capture.mono_ns // 1_000
+    return EncodedPacket(item.id, 0, b"", True, pts, pts, 0, item.received_ns, item.capture), info
 
 
 def _burst_ns(shown: list[tuple[int, int]], base: tuple[int, int]) -> int:

@@ -111,7 +111,7 @@ def _camera(families: Families, camera: CameraStatistics, now_ns: int) -> None:
         families.gauge("camera_state", "1 for the state that it is in.", here, camera.state is state)
     units = camera.units
     families.counter("camera_access_units_received", "Access units received.", labels, units.received)
-    for fate in ("decoded", "skipped", "undecodable", "lost"):
+    for fate in ("decoded", "skipped", "undecodable", "lost", "kept"):
         here = {**labels, "fate": fate}
         families.counter("camera_access_units", "How access units ended.", here, getattr(units, fate))
     families.gauge("camera_access_units_pending", "Access units inside the decoder.", labels, units.pending)

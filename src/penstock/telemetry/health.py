@@ -54,7 +54,8 @@ def _camera(camera: CameraStatistics, now_ns: int) -> dict[str, Any]:
     return {
         "camera": camera.camera,
         "role": camera.role,
-        "ok": camera.state is CameraState.ENDED or (camera.state is CameraState.UP and (fresh or not camera.frames)),
+        "ok": camera.state is CameraState.ENDED
+        or (camera.state is CameraState.UP and not camera.fault and (fresh or not camera.frames)),
         "state": camera.state.value,
         "fps": round(camera.fps, 2),
         "last_frame_age_s": None if age_ns is None else round(max(age_ns, 0) / NS_PER_S, 3),

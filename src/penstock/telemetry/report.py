@@ -97,6 +97,7 @@ def _camera(camera: CameraStatistics) -> dict[str, Any]:
             "skipped": units.skipped,
             "undecodable": units.undecodable,
             "lost": units.lost,
+            "kept": units.kept,
             "pending": units.pending,
             "balanced": _closed(camera),
         },

@@ -17,7 +17,7 @@ from penstock.contracts.specs import GateSpec, StreamSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import HeapRegions
 from penstock.framebus.ring import RingReader, RingWriter, format_ring, ring_bytes
-from penstock.ingest.books import WORDS, UnitBooks
+from penstock.ingest.books import WORDS, UnitBooks, Word
 from penstock.ingest.gate import Gate
 from penstock.ingest.newest import NewestFrame
 from penstock.ingest.stream import StreamWorker
@@ -289,3 +289,28 @@ def test_an_earlier_process_left_units_behind(film: Film) -> None:
     life.worker.start()
     assert life.worker.wait_stopped(10)
     assert (life.units.received, life.units.lost) == (3, 3)
+
+
+@pytest.mark.parametrize(("deaths", "waited_ms"), [(0, 0), (1, 250), (2, 1_000), (3, 4_000), (12, 150_000)])
+def test_a_connection_that_ended_processes_is_tried_ever_later(film: Film, deaths: int, waited_ms: int) -> None:
+    life = Life([film.packets[:2]], film.info)
+    life.counters.set(Word.UNPROVEN, deaths)
+    marks = []
+    opened = life.source.wait_open
+
+    def wait_open() -> ScriptedSession:
+        marks.append(life.counters[Word.UNPROVEN])
+        return opened()
+
+    life.source.wait_open = wait_open  # type: ignore[method-assign]
+    began_ns = life.clock.now_ns()
+    life.run()
+    assert marks == [deaths + 1, 1], "the first session showed a picture: that was not what ended them"
+    assert life.counters[Word.UNPROVEN] == 0
+    assert life.clock.now_ns() - began_ns == (waited_ms + 100) * MS
+    assert [state for state, *_ in life.seen][: 1 + bool(deaths)] == ["down", "connecting"][not deaths :]
+
+
+def test_an_orderly_refusal_is_no_crash(film: Film) -> None:
+    life = Life([SourceError(SourceFault.REFUSED, "rtsp://cam refused the connection")], film.info).run()
+    assert life.counters[Word.UNPROVEN] == 0

@@ -44,7 +44,8 @@ def test_an_unknown_scheme_is_refused_with_what_is_known(clock: SimulatedClock) 
     assert caught.value.fault is SourceFault.UNSUPPORTED
     assert str(caught.value) == (
         "gopher://***@cam/x: gopher:// is not a known kind of source. "
-        "Known are rtsp://, rtsps://, file:// and plain paths of video files"
+        "Known are rtsp://, rtsps://, http://, https://, push://NAME, v4l2:///dev/videoN, "
+        "python:package.module:factory, file:// and plain paths of devices and video files"
     )
 
 

@@ -1,0 +1,213 @@
+"""One GET whose answer is read as it comes: with passwords, redirections, TLS, time-outs, and an end on demand.
+
+The standard library's client does the protocol; connecting is done here, so that another thread can end it at any
+time by shutting the socket down.
+"""
+
+import contextlib
+import http.client
+import secrets
+import socket
+import ssl
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from penstock import __version__
+from penstock.base.clock import NS_PER_S
+from penstock.base.units import format_duration
+from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.specs import StreamSpec
+from penstock.sources import certificates, faults
+from penstock.sources.http_auth import authorization
+from penstock.sources.interruption import Interruption
+
+MOST_REDIRECTIONS = 5
+_PIECE_BYTES = 64 * 1024
+_REDIRECTIONS = {301, 302, 303, 307, 308}
+
+
+class HttpExchange:
+    """`wait_open`, then `wait_piece` until it gives nothing, then `close`. Used by one thread but for `interrupt`.
+
+    `url` is the address as it may be shown. Whoever sets `interruption` calls `interrupt` too.
+    """
+
+    def __init__(self, spec: StreamSpec, url: str, interruption: Interruption) -> None:
+        self._spec = spec
+        self._url = url
+        self.interruption = interruption
+        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
+        self._response: http.client.HTTPResponse | None = None
+        self.content_type = ""
+
+    def wait_open(self) -> None:
+        """Sends the request and reads the answer's header; each step takes `open_timeout_ns` at most.
+
+        Raises SourceError, also for every answer but success.
+        """
+        address = self._spec.url
+        credentials = ""
+        for _ in range(MOST_REDIRECTIONS + 2):
+            parts = urlsplit(address)
+            response = self._wait_answer(parts, credentials)
+            if response.status in _REDIRECTIONS and response.getheader("Location"):
+                address = self._redirected(parts, str(response.getheader("Location")))
+                credentials = ""
+                self.close()
+                continue
+            if response.status == http.client.UNAUTHORIZED and not credentials and parts.username is not None:
+                answer = authorization(
+                    response.headers.get_all("WWW-Authenticate") or [],
+                    method="GET",
+                    target=_target(parts),
+                    user=unquote(parts.username),
+                    password=unquote(parts.password or ""),
+                    cnonce=secrets.token_hex(8),
+                )
+                if answer is not None:
+                    credentials = answer
+                    self.close()
+                    continue
+            if response.status != http.client.OK:
+                self.close()
+                raise self._refused(response.status, response.reason)
+            self.content_type = (response.getheader("Content-Type") or "").strip()
+            if self._socket is not None:
+                self._socket.settimeout(self._spec.stall_timeout_ns / NS_PER_S)
+            return
+        self.close()
+        raise SourceError(
+            SourceFault.INVALID_DATA, f"{self._url}: redirects in a circle", "Use the address it should lead to"
+        )
+
+    def wait_piece(self) -> bytes:
+        """What has come; nothing at the end. Waits `stall_timeout_ns` at most; raises SourceError."""
+        if self.interruption.is_set():
+            raise faults.interrupted(self._url)
+        assert self._response is not None, "wait_open comes first"
+        try:
+            piece = self._response.read1(_PIECE_BYTES)
+        except TimeoutError:
+            raise self._or_interrupted(faults.stalled(self._url, self._spec.stall_timeout_ns)) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._or_interrupted(
+                SourceError(SourceFault.IO_ERROR, f"{self._url}: the connection broke ({_reason(error)})")
+            ) from None
+        if self.interruption.is_set():
+            raise faults.interrupted(self._url)
+        return piece
+
+    def interrupt(self) -> None:
+        """From any thread: ends a wait under way."""
+        shut = self._socket
+        if shut is not None:
+            with contextlib.suppress(OSError, ValueError):
+                # Not SSLSocket's own, which takes the TLS state away from under the reader.
+                socket.socket.shutdown(shut, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        response, self._response = self._response, None
+        connection, self._connection = self._connection, None
+        own, self._socket = self._socket, None
+        for closing in (response, connection, own):
+            if closing is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    closing.close()
+
+    def _wait_answer(self, parts: SplitResult, credentials: str) -> http.client.HTTPResponse:
+        timeout_s = self._spec.open_timeout_ns / NS_PER_S
+        if self.interruption.is_set():
+            raise faults.interrupted(self._url)
+        try:
+            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+            connection = self._connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+            connection.sock = self._wait_connected(host, port, parts.scheme.lower() == "https", timeout_s)
+            headers = {"User-Agent": f"penstock/{__version__}", "Accept": "*/*", "Connection": "close"}
+            if credentials:
+                headers["Authorization"] = credentials
+            connection.request("GET", _target(parts), headers=headers)
+            # Kept at once: whatever is made of the answer, its buffered reader is to be closed.
+            response = self._response = connection.getresponse()
+            return response
+        except ssl.SSLCertVerificationError as error:
+            self.close()
+            raise certificates.fault(self._url, error.verify_message, self._spec.tls_ca) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise self._or_interrupted(self._unreachable(error)) from None
+
+    def _wait_connected(self, host: str, port: int, encrypted: bool, timeout_s: float) -> socket.socket:
+        last: OSError | None = None
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            made = socket.socket(family, kind, protocol)
+            made.settimeout(timeout_s)
+            self._socket = made
+            try:
+                made.connect(address)
+                if encrypted:
+                    made = certificates.context(self._spec.tls_ca).wrap_socket(made, server_hostname=host)
+                    self._socket = made
+            except OSError as error:
+                made.close()
+                self._socket = None
+                if isinstance(error, ssl.SSLError) or self.interruption.is_set():
+                    raise
+                last = error
+                continue
+            return made
+        raise last or OSError(f"no address for {host}")
+
+    def _redirected(self, parts: SplitResult, location: str) -> str:
+        target = urlsplit(urljoin(parts.geturl(), location))
+        if target.scheme not in ("http", "https"):
+            raise SourceError(
+                SourceFault.UNSUPPORTED, f"{self._url}: redirects to {target.scheme}://", "Use that address"
+            )
+        if target.hostname == parts.hostname and target.username is None and parts.username is not None:
+            # The password goes to the same host only.
+            userinfo = parts.netloc.rpartition("@")[0]
+            target = target._replace(netloc=f"{userinfo}@{target.netloc}")
+        return target.geturl()
+
+    def _refused(self, status: int, reason: str) -> SourceError:
+        if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+            return faults.unauthorized(self._url)
+        if status in (http.client.NOT_FOUND, http.client.GONE):
+            return faults.no_such_stream(self._url)
+        return SourceError(
+            SourceFault.IO_ERROR,
+            f"{self._url}: the server answers {status} {reason}".rstrip(),
+            "Open the address in a browser; a camera that is busy may serve only few viewers at a time",
+        )
+
+    def _unreachable(self, error: Exception) -> SourceError:
+        if isinstance(error, TimeoutError):
+            return faults.no_answer(self._url, self._spec.open_timeout_ns)
+        if isinstance(error, ConnectionRefusedError):
+            return faults.refused(self._url, self._spec.url)
+        if isinstance(error, socket.gaierror):
+            return faults.unknown_host(self._url, self._spec.url)
+        if isinstance(error, http.client.HTTPException):
+            return faults.not_speaking(self._url, "HTTP")
+        if isinstance(error, ssl.SSLError):
+            return SourceError(
+                SourceFault.CERTIFICATE, f"{self._url}: no encrypted connection ({_reason(error)})", "Try http://"
+            )
+        waited = format_duration(self._spec.open_timeout_ns)
+        return SourceError(
+            SourceFault.IO_ERROR,
+            f"{self._url}: cannot be reached ({_reason(error)}, time-out {waited})",
+            "Check the address and the network",
+        )
+
+    def _or_interrupted(self, error: SourceError) -> SourceError:
+        return faults.interrupted(self._url) if self.interruption.is_set() else error
+
+
+def _target(parts: SplitResult) -> str:
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else ""
+    return text or type(error).__name__
