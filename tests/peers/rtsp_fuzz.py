@@ -34,6 +34,7 @@ OPEN_S, STALL_S = 0.4, 0.3
 READS = 60
 SIDE_BY_SIDE = 6
 PASSWORD = "Tr0ub4dor"
+LARGEST_BYTES = 256 * 1024
 NUMBERS = (b"0", b"-1", b"1", b"255", b"65536", b"2147483647", b"-2147483648", b"4294967296", b"9" * 40, b"1e9", b"NaN")
 CODECS = (
     *("H264", "H265", "MP4V-ES", "JPEG", "VP8", "VP9", "AV1", "H263-1998", "H261", "MP2T", "MPV", "X-QT", "theora"),
@@ -45,7 +46,11 @@ _SENDER_REPORT = bytes.fromhex("80c80006000047 11e8a1b2c3d4e5f607000000000000000
 
 
 def spoilt(data: bytes, generator: random.Random) -> bytes:
-    """`data` with one fault in it."""
+    """`data` with one fault in it, and at most `LARGEST_BYTES` long."""
+    return _spoilt(data, generator)[:LARGEST_BYTES]
+
+
+def _spoilt(data: bytes, generator: random.Random) -> bytes:
     if not data:
         return generator.randbytes(4)
     a, b = sorted(generator.randrange(len(data) + 1) for _ in range(2))

@@ -22,12 +22,12 @@ class Simulating:
         self._command = [sys.executable, "-m", "penstock", "simulate", "--json", "--port", "0", "--films", str(films)]
         self._command += arguments
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = films / f"simulate-{os.getpid()}-{id(self)}.log"
+        self.log = films / f"simulate-{os.getpid()}-{id(self)}.log"
         self.ready = Ready(())
 
     def __enter__(self) -> "Simulating":
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, bufsize=0
             )
@@ -55,7 +55,7 @@ class Simulating:
 
     def said(self) -> str:
         """What it wrote to standard error."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Asks it to end, and gives the exit code."""

@@ -177,9 +177,10 @@ class StreamWorker:
 
     def _wait_after_deaths(self, deaths: int) -> None:
         """The process before this one ended while this camera was being connected. FFmpeg may crash on what it sends,
-        so it waits ever longer, that the cameras beside it can be seen meanwhile; those that only happened to be
-        connecting too have little to wait, and their next picture clears them."""
-        delay_ns = self._backoff.jittered(min(_LONGEST_TRIAL_DELAY_NS, (NS_PER_S // 2) << 2 * min(deaths - 1, 9)))
+        so it waits ever longer, that the cameras beside it can be seen meanwhile. Those that only happened to be
+        connecting too are drawn apart from it by chance, and their next picture clears them."""
+        most_ns = min(_LONGEST_TRIAL_DELAY_NS, NS_PER_S << 2 * min(deaths - 1, 9))
+        delay_ns = self._backoff.between(most_ns // 4, most_ns)
         times = "once" if deaths == 1 else f"{deaths} times in a row"
         what = f"its process ended {times} while this camera was being connected"
         log.warning("%s; it is tried again in %s", what, format_duration(delay_ns), extra=self._where)

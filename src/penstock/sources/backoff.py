@@ -35,11 +35,11 @@ class Backoff:
         self.failures += 1
         ceiling_ns = self._next_ns
         self._next_ns = min(self._cap_ns, self._next_ns * FACTOR)
-        return self.jittered(ceiling_ns)
+        return self.between(ceiling_ns // 2, ceiling_ns)
 
-    def jittered(self, ceiling_ns: int) -> int:
-        """Between half of `ceiling_ns` and all of it."""
-        return ceiling_ns // 2 + int(self._random() * (ceiling_ns - ceiling_ns // 2))
+    def between(self, least_ns: int, most_ns: int) -> int:
+        """Some delay from `least_ns` on, below `most_ns`."""
+        return least_ns + int(self._random() * (most_ns - least_ns))
 
     def reset(self) -> None:
         """The next delay is the first again."""

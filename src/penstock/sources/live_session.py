@@ -88,6 +88,7 @@ class LiveSession:
     def _wait_packet(self) -> "Packet[VideoStream]":
         if self._over or self._interruption.is_set():
             raise self._ended()
+        began_ns = self._clock.now_ns()
         try:
             with self._interruption.ends_calls():
                 packet = self._next()
@@ -106,6 +107,10 @@ class LiveSession:
         if self._interruption.is_set():
             # An interrupted read may end with the beginning of a picture.
             raise self._ended()
+        if self._clock.now_ns() - began_ns >= self._spec.stall_timeout_ns:
+            # So may one that timed out: FFmpeg's parser gives out what it had, and the next read would wait as long.
+            self._over = True
+            raise faults.stalled(self._url, self._spec.stall_timeout_ns)
         return packet
 
     def _next(self) -> "Packet[VideoStream]":

@@ -291,7 +291,7 @@ def test_an_earlier_process_left_units_behind(film: Film) -> None:
     assert (life.units.received, life.units.lost) == (3, 3)
 
 
-@pytest.mark.parametrize(("deaths", "waited_ms"), [(0, 0), (1, 250), (2, 1_000), (3, 4_000), (12, 150_000)])
+@pytest.mark.parametrize(("deaths", "waited_ms"), [(0, 0), (1, 250), (2, 1_000), (3, 4_000), (12, 75_000)])
 def test_a_connection_that_ended_processes_is_tried_ever_later(film: Film, deaths: int, waited_ms: int) -> None:
     life = Life([film.packets[:2]], film.info)
     life.counters.set(Word.UNPROVEN, deaths)

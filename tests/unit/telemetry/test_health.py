@@ -43,6 +43,7 @@ def test_all_is_well(processes: list[ProcessStatistics]) -> None:
     ("fields", "reason"),
     [
         ({"state": CameraState.DOWN, "fault": "refused"}, "camera front is down (refused)"),
+        ({"fault": "it sends, but no keyframe"}, "camera front is up (it sends, but no keyframe)"),
         ({"state": CameraState.CONNECTING}, "camera front is connecting"),
         ({"last_frame_ns": NOW_NS - 11_000_000_000}, "camera front is up"),
     ],
