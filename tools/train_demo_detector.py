@@ -3,12 +3,12 @@
     python tools/train_demo_detector.py --out src/penstock/models/data/demo_detector.onnx
 
 Needs an environment in which `pip install -e ".[onnxruntime]" torch==2.13.0 onnx` has been run (the CPU build of
-PyTorch is enough); nothing of it is needed to run Penstock. Takes about half an hour on two cores. The same seeds,
+PyTorch is enough); none of it is needed to run Penstock. Takes about half an hour on one core. The same seeds,
 versions and number of threads give the same weights on the same processor; another processor rounds otherwise, and the
 numbers on the card then differ in the third place.
 
-`--footage FILE` keeps the drawn pictures for a second run; `--judge-only` measures a file that is
-already there and writes its card anew; it needs no PyTorch.
+`--footage FILE` keeps the drawn pictures for a second run; `--judge-only` measures a file that is already there and
+writes its card anew, without PyTorch.
 """
 
 import argparse

@@ -47,6 +47,9 @@ at least {least_visible:.0%} of it is seen; a detection that lies mostly on a hi
 AP@0.5 is the area under the precision-recall curve at all points. Precision and recall are those at confidence
 {confidence}.
 
+The simulator's truth compares boxes: a parked car whose box lies behind a nearer one's is called wholly hidden though
+a corner of it shows. Found, it counts as false here.
+
 {tables}
 ## What it does not do
 
