@@ -42,10 +42,10 @@ class ModelConfig(Section):
     """Names of all its classes in order, where the file does not have them."""
     labels: tuple[str, ...] = ()
     """Only these classes are kept; none given keeps all."""
-    confidence: Number = Field(default=0.25, ge=0, le=1)
-    """Boxes below it are dropped."""
-    iou: Number = Field(default=0.45, ge=0, le=1)
-    """Of two boxes that overlap more, the less confident is dropped."""
+    confidence: Number | None = Field(default=None, ge=0, le=1)
+    """Boxes below it are dropped; left out, what suits the network: 0.25, for YuNet 0.7."""
+    iou: Number | None = Field(default=None, ge=0, le=1)
+    """Of two boxes that overlap more, the less confident is dropped; left out, 0.45, for YuNet 0.3."""
     max_detections: Whole = Field(default=300, ge=1, le=10_000)
     """At most this many boxes per picture."""
     top_k: Whole = Field(default=5, ge=1, le=1000)

@@ -120,8 +120,10 @@ class ModelSpec(msgspec.Struct, frozen=True):
     """overrides what the file says"""
     labels: tuple[str, ...] = ()
     """only these classes are kept; empty keeps all"""
-    confidence: float = 0.25
-    iou: float = 0.45
+    confidence: float | None = None
+    """boxes below it are dropped; None takes what suits the kind of network"""
+    iou: float | None = None
+    """of two boxes that overlap more, the less confident is dropped; None as above"""
     max_detections: int = 300
     top_k: int = 5
     """how many classes of a whole picture a classifier states"""

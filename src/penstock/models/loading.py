@@ -64,8 +64,9 @@ def _load_network(spec: ModelSpec, streams: int) -> Model:
     network = file.compile(head.normalisation, streams)
     match head.decoder:
         case BoxDecoder():
-            iou = None if head.suppressed else spec.iou
-            selection = Selection(class_names, wanted, spec.confidence, iou, spec.max_detections)
+            confidence = head.confidence if spec.confidence is None else spec.confidence
+            iou = None if head.suppressed else head.iou if spec.iou is None else spec.iou
+            selection = Selection(class_names, wanted, confidence, iou, spec.max_detections)
             description = replace(description, class_names=selection.stated)
             return Detector(description, network, head.decoder, selection)
         case ClassDecoder():

@@ -23,6 +23,7 @@ from penstock.models.background import HEIGHT_PX, WIDTH_PX, Background, MotionOp
 from penstock.models.class_names import class_ids
 from penstock.models.detector import map_to_frame, pack
 from penstock.models.errors import load_error
+from penstock.models.heads.head import CONFIDENCE
 from penstock.models.model import Pixels
 
 MAX_LANES = 256
@@ -47,7 +48,7 @@ class MotionModel:
     def __init__(self, spec: ModelSpec) -> None:
         self._options = _options_from(spec)
         class_ids(spec.labels, _CLASSES)
-        self._floor = spec.confidence
+        self._floor = CONFIDENCE if spec.confidence is None else spec.confidence
         self._max_boxes = spec.max_detections
         source = "".join(inspect.getsource(module) for module in (sys.modules[__name__], background, regions))
         self.description = ModelDescription(

@@ -35,6 +35,7 @@ from penstock.contracts.work import ModelDescription
 from penstock.models.class_names import class_ids, names_for
 from penstock.models.detector import Selection
 from penstock.models.errors import load_error
+from penstock.models.heads.head import CONFIDENCE
 from penstock.models.model import Pixels
 from penstock.models.plugin_answer import AnswerReader
 from penstock.models.plugin_source import PluginSource, find_plugin
@@ -128,7 +129,8 @@ def load_plugin(spec: ModelSpec, streams: int) -> PluginModel:
     if spec.class_names:
         class_names = names_for(len(class_names) or None, spec.class_names, ())
     wanted = class_ids(spec.labels, class_names)
-    selection = Selection(class_names, wanted, spec.confidence, None, spec.max_detections)
+    confidence = CONFIDENCE if spec.confidence is None else spec.confidence
+    selection = Selection(class_names, wanted, confidence, None, spec.max_detections)
     signals = source.names(made, "signals")
     description = ModelDescription(
         model=spec.name,

@@ -414,3 +414,7 @@ def test_a_face_larger_than_any_number_is_a_bad_output() -> None:
     outputs["bbox_8"][0, 3, 2] = 500
     with pytest.raises(ModelError, match="larger than any number"):
         boxes_of(yunet(), outputs)
+
+
+def test_thresholds_that_suit_the_network_where_none_are_named() -> None:
+    assert (yunet().confidence, yunet().iou) == (0.7, 0.3)

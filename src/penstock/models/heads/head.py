@@ -18,6 +18,10 @@ from penstock.models.errors import load_error, output_error
 
 Outputs = Mapping[str, NDArray[Any]]
 
+CONFIDENCE = 0.25
+"""what exporters of YOLO networks use"""
+IOU = 0.45
+
 
 class Candidates(NamedTuple):
     """N boxes above a floor of confidence, in the order of the network's places."""
@@ -88,6 +92,10 @@ class HeadSpec(msgspec.Struct, frozen=True):
     decoder: Decoder
     suppressed: bool = False
     """the network drops boxes that overlap itself"""
+    confidence: float = CONFIDENCE
+    """floor for boxes where the model's specification names none"""
+    iou: float = IOU
+    """greatest overlap of two boxes, likewise"""
 
 
 class Head(Protocol):

@@ -21,6 +21,8 @@ from penstock.models.heads.head import Candidates, HeadSpec, Outputs, colour_pic
 LANDMARKS = 5
 
 _STRIDES_PX = (8, 16, 32)
+_CONFIDENCE, _IOU = 0.7, 0.3
+"""its scores are generous, and faces do not overlap; OpenCV takes 0.9 and 0.3"""
 _PARTS = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 2 * LANDMARKS))
 
 
@@ -58,6 +60,8 @@ class YunetHead:
             class_count=1,
             class_names=("face",),
             decoder=YunetDecoder(picture.width_px, picture.height_px),
+            confidence=_CONFIDENCE,
+            iou=_IOU,
         )
 
 
