@@ -1,9 +1,11 @@
 """H.264 over RTP (RFC 6184, packetization-mode 1): single NAL units, STAP-A for small ones, FU-A for large ones."""
 
 import base64
+from collections.abc import Sequence
 
 from penstock.restream import nal_units
 from penstock.restream.media import MediaDescription
+from penstock.restream.nal_packing import packed
 from penstock.restream.payload import DYNAMIC_PAYLOAD_TYPE, PayloadError
 
 _SPS, _PPS, _DELIMITER = 7, 8, 9
@@ -35,37 +37,15 @@ class H264Payload:
         if keyframe and not any(unit[0] & 31 == _SPS for unit in units):
             at = 1 if units[0][0] & 31 == _DELIMITER else 0
             units[at:at] = nal_units.split(description.config)
-        return _pack(units, largest_bytes)
+        return packed(units, largest_bytes, header_bytes=1, may_share=_may_share, header=_header, fragments=_fragments)
 
 
-def _pack(units: list[bytes], largest_bytes: int) -> list[bytes]:
-    payloads: list[bytes] = []
-    small: list[bytes] = []
-    for unit in units:
-        if unit[0] & 31 not in _PICTURE_TYPES and 3 + len(unit) <= largest_bytes:
-            if 1 + sum(2 + len(other) for other in [*small, unit]) > largest_bytes:
-                payloads.append(_aggregated(small))
-                small = []
-            small.append(unit)
-            continue
-        if small:
-            payloads.append(_aggregated(small))
-            small = []
-        if len(unit) <= largest_bytes:
-            payloads.append(unit)
-        else:
-            payloads += _fragments(unit, largest_bytes)
-    if small:
-        payloads.append(_aggregated(small))
-    return payloads
+def _may_share(unit: bytes) -> bool:
+    return unit[0] & 31 not in _PICTURE_TYPES
 
 
-def _aggregated(units: list[bytes]) -> bytes:
-    if len(units) == 1:
-        return units[0]
-    importance = max(unit[0] & 0x60 for unit in units)
-    body = b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
-    return bytes([importance | _STAP_A]) + body
+def _header(units: Sequence[bytes]) -> bytes:
+    return bytes([max(unit[0] & 0x60 for unit in units) | _STAP_A])
 
 
 def _fragments(unit: bytes, largest_bytes: int) -> list[bytes]:

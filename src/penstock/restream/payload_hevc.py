@@ -1,9 +1,11 @@
 """H.265 over RTP (RFC 7798): single NAL units, aggregation packets for small ones, fragmentation units for large."""
 
 import base64
+from collections.abc import Sequence
 
 from penstock.restream import nal_units
 from penstock.restream.media import MediaDescription
+from penstock.restream.nal_packing import packed
 from penstock.restream.payload import DYNAMIC_PAYLOAD_TYPE, PayloadError
 
 _SETS = {32: "sprop-vps", 33: "sprop-sps", 34: "sprop-pps"}
@@ -33,43 +35,22 @@ class HevcPayload:
         if keyframe and not any(_kind(unit) == _SPS for unit in units):
             at = 1 if _kind(units[0]) == _DELIMITER else 0
             units[at:at] = nal_units.split(description.config)
-        return _pack(units, largest_bytes)
+        return packed(units, largest_bytes, header_bytes=2, may_share=_may_share, header=_header, fragments=_fragments)
 
 
 def _kind(unit: bytes) -> int:
     return unit[0] >> 1 & 0x3F
 
 
-def _pack(units: list[bytes], largest_bytes: int) -> list[bytes]:
-    payloads: list[bytes] = []
-    small: list[bytes] = []
-    for unit in units:
-        if _kind(unit) >= _FIRST_NON_PICTURE and 4 + len(unit) <= largest_bytes:
-            if 2 + sum(2 + len(other) for other in [*small, unit]) > largest_bytes:
-                payloads.append(_aggregated(small))
-                small = []
-            small.append(unit)
-            continue
-        if small:
-            payloads.append(_aggregated(small))
-            small = []
-        if len(unit) <= largest_bytes:
-            payloads.append(unit)
-        else:
-            payloads += _fragments(unit, largest_bytes)
-    if small:
-        payloads.append(_aggregated(small))
-    return payloads
+def _may_share(unit: bytes) -> bool:
+    return _kind(unit) >= _FIRST_NON_PICTURE
 
 
-def _aggregated(units: list[bytes]) -> bytes:
-    if len(units) == 1:
-        return units[0]
-    # Section 4.4.2: the header carries the lowest layer and the lowest temporal id of those inside.
+def _header(units: Sequence[bytes]) -> bytes:
+    """Section 4.4.2: the lowest layer and the lowest temporal id of those inside."""
     layer = min((unit[0] & 1) << 5 | unit[1] >> 3 for unit in units)
     temporal = min(unit[1] & 7 for unit in units)
-    body = b"".join(len(unit).to_bytes(2, "big") + unit for unit in units)
-    return bytes([_AGGREGATION << 1 | layer >> 5, (layer & 31) << 3 | temporal]) + body
+    return bytes([_AGGREGATION << 1 | layer >> 5, (layer & 31) << 3 | temporal])
 
 
 def _fragments(unit: bytes, largest_bytes: int) -> list[bytes]:
