@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all where none is given")
     parser.add_argument("--quick", action="store_true", help="short runs: shows that all works, its numbers are rough")
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="folder of the JSON files")
-    parser.add_argument("--write-docs", action="store_true", help="then put the tables into docs/performance.md")
+    parser.add_argument("--write-docs", action="store_true", help="then put the tables into docs/")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in NAMES]
     if unknown:
@@ -35,8 +35,9 @@ def main() -> int:
         failed = failed or bool(report.failed)
     console.print(f"raw samples: {out}/*.json")
     if arguments.write_docs:
-        document.rewrite(out, document.PAGE)
-        console.print(f"{document.PAGE.relative_to(environment.ROOT)} is up to date")
+        for page in document.PAGES:
+            document.rewrite(out, page)
+            console.print(f"{page.relative_to(environment.ROOT)} is up to date")
     return int(failed)
 
 

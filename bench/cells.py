@@ -26,7 +26,7 @@ def spread(summary: Summary) -> str:
 
 def rows(report: Report) -> tuple[list[str], Rows]:
     """Head and body of a report's table, in its own layout."""
-    return _matrix(report) if report.layout == "matrix" else _lines(report)
+    return {"matrix": _matrix, "variants": _variants}.get(report.layout, _lines)(report)
 
 
 def _lines(report: Report) -> tuple[list[str], Rows]:
@@ -59,6 +59,21 @@ def _matrix(report: Report) -> tuple[list[str], Rows]:
         for series, unit in units.items()
     ]
     return ["what", "unit", *report.summaries], body
+
+
+def _variants(report: Report) -> tuple[list[str], Rows]:
+    titles: dict[str, str] = {}
+    for found in report.summaries.values():
+        for series, one in found.items():
+            titles.setdefault(series, f"{series}, {one.unit}" if one.unit else series)
+    texts = {variant: turn.cells for taken in report.rounds for variant, turn in taken.items()}
+    named = list(dict.fromkeys(name for cells in texts.values() for name in cells))
+    body = []
+    for variant, cells in texts.items():
+        found = report.summaries.get(variant, {})
+        numbers = [number(found[series].p50) if series in found else "" for series in titles]
+        body.append([variant, *numbers, *(cells.get(name, "") for name in named)])
+    return ["variant", *titles.values(), *named], body
 
 
 def verdict_text(verdict: Verdict) -> str:

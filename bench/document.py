@@ -1,4 +1,4 @@
-"""Puts the tables of the last runs into docs/performance.md: `python -m bench.document [--out DIR]`.
+"""Puts the tables of the last runs into the pages that show them: `python -m bench.document [--out DIR]`.
 
 Only what stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` is replaced; the prose around it is written
 by hand. A benchmark without a JSON file keeps the table it has.
@@ -14,7 +14,7 @@ import msgspec
 from bench import cells, environment
 from bench.records import Report
 
-PAGE = environment.ROOT / "docs" / "performance.md"
+PAGES = (environment.ROOT / "docs" / "performance.md", environment.ROOT / "docs" / "cameras.md")
 _BLOCK = re.compile(r"(<!-- bench:(?P<name>\w+) -->\n).*?(<!-- /bench:(?P=name) -->)", re.DOTALL)
 
 
@@ -75,7 +75,9 @@ def _line(cells_of_row: list[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.document")
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="folder of the JSON files")
-    rewrite(parser.parse_args().out, PAGE)
+    out: Path = parser.parse_args().out
+    for page in PAGES:
+        rewrite(out, page)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ class Taken(msgspec.Struct, frozen=True):
 
     series: dict[str, Series]
     facts: dict[str, Any] = {}
+    cells: dict[str, str] = {}
+    """texts that a table with a line per variant shows, by column"""
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -76,8 +78,9 @@ class Benchmark(msgspec.Struct, frozen=True):
     """what lives for all rounds, in the runner's process: a camera server, a drawn video"""
     goals: tuple[Goal, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
-    layout: Literal["rows", "matrix"] = "rows"
-    """`rows`: a line per variant and series with its percentiles; `matrix`: a line per series, medians by variant"""
+    layout: Literal["rows", "matrix", "variants"] = "rows"
+    """`rows`: a line per variant and series with its percentiles; `matrix`: a line per series, medians by variant;
+    `variants`: a line per variant, medians by series, then the texts of the last round"""
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -13,6 +13,9 @@ from penstock.simulator.ready import Ready, ReadyCamera, decode_ready
 
 READY_WITHIN_S = 60.0
 ENDED_WITHIN_S = 10.0
+# The smallest that can carry a timecode, and the shortest loop.
+SMALL = ("-n", "1", "--setting", "yard", "--loop", "10s", "--size", "512x288", "--gop", "5", "--fps", "10")
+PLAIN = (*SMALL, "--no-sub", "--timecode")
 
 
 class Simulating:

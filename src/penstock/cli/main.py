@@ -5,6 +5,7 @@ told in their own words; others by their type, with `--debug` for where they hap
 needs when it runs, so that `penstock version` and `--help` answer at once.
 """
 
+import errno
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,13 @@ app.add_typer(models_app, name="models")
 simulation_commands.add_to(app)
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_ADVICE = {
+    errno.EMFILE: "Raise the limit of open files (`ulimit -n`; systemd: LimitNOFILE=; docker: --ulimit nofile=)",
+    errno.ENOMEM: "Give it more memory, lower buffer.size of the cameras, or run fewer of them",
+    errno.ENOSPC: "Free space there, or name another folder",
+    errno.EROFS: "Name a folder that can be written to",
+}
 
 
 class LogFormat(StrEnum):
@@ -237,7 +245,8 @@ def explained(error: Exception) -> tuple[str, int]:
         return f"penstock: {text}", FAILURE
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        return f"penstock: {redact(place)}{error.strerror.lower()}", FAILURE
+        advice = f". {_ADVICE[error.errno]}" if error.errno in _ADVICE else ""
+        return f"penstock: {redact(place)}{error.strerror.lower()}{advice}", FAILURE
     advice = "run again with --debug to see where it happened"
     return f"penstock: unexpected {type(error).__name__}: {text}; {advice}", FAILURE
 

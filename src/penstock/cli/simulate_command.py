@@ -1,10 +1,14 @@
 """`penstock simulate`: draws what has to be drawn, then serves the cameras until it is interrupted."""
 
 import asyncio
+import errno
+import os
 import re
 import secrets
 import signal
+import socket
 import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +24,8 @@ from penstock.simulator.draw import wait_drawn
 from penstock.simulator.faults import Fault, FaultSyntaxError, parse_fault
 from penstock.simulator.fleet import SUB_FPS, SUB_SIZE_PX, FleetError, FleetSpec, fleet
 from penstock.simulator.ready import Ready, encode_ready
-from penstock.simulator.scene_spec import SETTINGS
-from penstock.simulator.video_file import EncodingSpec
+from penstock.simulator.scene_spec import SETTINGS, SceneSpec
+from penstock.simulator.video_file import EncodingSpec, is_drawn
 
 if TYPE_CHECKING:
     from penstock.simulator.line_up import Served
@@ -67,6 +71,7 @@ def simulate_command(options: SimulateOptions) -> int:
     """Serves until interrupted or `--for` is over, and returns the exit code."""
     for_ns = None if options.for_text is None else duration_ns(options.for_text, "--for")
     tls, authentication = _tls(options), _authentication(options)
+    _require_free(options)
     clock = SystemClock()
     cameras = _cameras(options, clock)
     # Imported here: mistakes in the command are told without loading all.
@@ -97,9 +102,29 @@ def simulate_command(options: SimulateOptions) -> int:
     try:
         asyncio.run(wait_served())
     except OSError as error:
-        place, reason = f"{options.host}:{options.port}", (error.strerror or str(error)).lower()
-        raise UsageProblem(f"{place} cannot be listened on: {reason}; choose another --port, 0 takes any") from None
+        raise _not_listening(options, error) from None
     return 0
+
+
+def _require_free(options: SimulateOptions) -> None:
+    """Before minutes are spent on drawing for an address that is taken."""
+    try:
+        family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((options.host, options.port), family=family).close()
+    except OSError as error:
+        raise _not_listening(options, error) from None
+
+
+def _not_listening(options: SimulateOptions, error: OSError) -> UsageProblem:
+    reason = "it is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0).lower()
+    advice = "choose another --port, 0 takes any"
+    if isinstance(error, socket.gaierror):
+        reason, advice = "no such host is known", "give an address of this machine as --host"
+    elif error.errno == errno.EADDRNOTAVAIL:
+        reason, advice = "the address is not this machine's", "choose another --host"
+    elif error.errno == errno.EACCES:
+        advice = "choose a --port from 1024 up"
+    return UsageProblem(f"{options.host}:{options.port} cannot be listened on: {reason}; {advice}")
 
 
 def _cameras(options: SimulateOptions, clock: Clock) -> "list[Served]":
@@ -112,13 +137,25 @@ def _cameras(options: SimulateOptions, clock: Clock) -> "list[Served]":
         if options.files:
             return file_cameras(options.files, clock, faults=faults, cached_gop=options.cached_gop, seed=options.seed)
         wanted = fleet(_fleet_spec(options, tuple(faults)), (options.films or DEFAULT_FILMS).absolute())
-        Console(stderr=True, highlight=False).print(
-            f"Drawing {len(wanted.drawings)} scenes; what has been drawn before is kept.", soft_wrap=True
-        )
-        wait_drawn(wanted.drawings)
+        _wait_drawn(wanted.drawings)
         return drawn_cameras(wanted, clock, faults=faults, cached_gop=options.cached_gop, seed=options.seed)
     except (FleetError, FaultSyntaxError, FilmError) as error:
         raise UsageProblem(str(error)) from None
+
+
+def _wait_drawn(drawings: Sequence[tuple[SceneSpec, Mapping[Path, EncodingSpec]]]) -> None:
+    """Says so where there is something to draw; a SIGTERM meanwhile ends the drawing too, as Ctrl-C does."""
+    waiting = [films for scene, films in drawings if not all(is_drawn(path, scene, of) for path, of in films.items())]
+    if not waiting:
+        return
+    scenes = "a scene" if len(waiting) == 1 else f"{len(waiting)} scenes"
+    told = f"Drawing {scenes}, once: films are kept in {next(iter(waiting[0])).parent}."
+    Console(stderr=True, highlight=False).print(told, soft_wrap=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        wait_drawn(drawings)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fleet_spec(options: SimulateOptions, faults: tuple[Fault, ...]) -> FleetSpec:
@@ -165,7 +202,7 @@ def _tls(options: SimulateOptions) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(options.tls_cert, options.tls_key)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = "they do not belong together, or are not PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise UsageProblem(f"--tls-cert {options.tls_cert}: no usable certificate and key: {reason}") from None
     return context
 
@@ -177,8 +214,9 @@ def _announce(ready: Ready, options: SimulateOptions, console: Console) -> None:
     for camera in ready.cameras:
         table.add_row(camera.name, camera.url, camera.sub_url or "-")
     console.print(table)
+    first = ready.cameras[0].url
     if options.user:
-        console.print(f"User {options.user!r} with the password that was given.")
-    first = ready.cameras[0]
-    console.print(f"Try: penstock probe {first.url}    or: penstock run --camera {first.url}", soft_wrap=True)
+        console.print(f"They ask for user {options.user!r} and the password that was given: put both into the address.")
+        first = first.replace("://", "://USER:PASSWORD@")
+    console.print(f"Try: penstock probe {first}    or: penstock run --camera {first}", soft_wrap=True)
     console.print("Ctrl-C ends it.")

@@ -52,6 +52,7 @@ class _Stream:
         self._trouble = PacketTrouble(1000 * camera.seed + number)
         self._film = plan.film
         self._player: FilmPlayer | None = None
+        self._captured_ns: int | None = None
         self._mounted = False
 
     def mount(self) -> None:
@@ -87,7 +88,9 @@ class _Stream:
             await self.wait_stopped()
         self._film = film
         if plays and self._player is None:
-            self._player = FilmPlayer(film, self._broadcast, self._clock, epoch_ns=self._camera.epoch_ns)
+            self._player = FilmPlayer(
+                film, self._broadcast, self._clock, epoch_ns=self._camera.epoch_ns, after_ns=self._captured_ns
+            )
             self._player.start()
         if not away:
             self.mount()
@@ -96,6 +99,7 @@ class _Stream:
         player, self._player = self._player, None
         if player is not None:
             await player.wait_stopped()
+            self._captured_ns = player.captured_ns
 
 
 class SimulatedCamera:

@@ -1,5 +1,6 @@
 """From films on disk to cameras that can be served: reads each film once, however many cameras show it."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,14 +68,18 @@ def drawn_cameras(
 def file_cameras(
     files: Sequence[Path], clock: Clock, *, faults: Sequence[Fault] = (), cached_gop: bool = False, seed: int = 0
 ) -> list[Served]:
-    """One camera for each video file, sent as it is encoded. Raises FilmError or FleetError."""
+    """One camera for each video file, sent as it is encoded and named after it. Raises FilmError or FleetError.
+
+    What cannot stand in an address, or in a fault, becomes `-` in the name.
+    """
     served: list[Served] = []
     now_ns = clock.now_ns()
     taken: set[str] = set()
     for number, path in enumerate(files):
-        name, copy = path.stem, 2
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-") or "video"
+        name, copy = stem, 2
         while name in taken:
-            name, copy = f"{path.stem}{copy}", copy + 1
+            name, copy = f"{stem}{copy}", copy + 1
         taken.add(name)
         film = film_of_file(path)
         own = tuple(fault for fault in faults if fault.camera == name)

@@ -43,6 +43,17 @@ class FilmTimeline:
             MediaUnit(of.data, of.keyframe, begin_ns + of.pts_ns, self._epoch_ns + begin_ns + of.pts_ns),
         )
 
+    def keyframe_from(self, number: int, begun_ns: int, wanted: Callable[[DueUnit], bool]) -> int:
+        """The first keyframe that is `wanted`, not before `number` nor the loop that was under way at `begun_ns`.
+
+        Takes as long after a year of playing as after a minute.
+        """
+        begun = (begun_ns - self._epoch_ns - self._reorder_ns) // self._film.duration_ns
+        number = max(number, begun * len(self._film.units))
+        while not ((due := self.unit(number)).unit.keyframe and wanted(due)):
+            number += 1
+        return number
+
 
 class PlayerStatistics(msgspec.Struct, frozen=True):
     published: int
@@ -54,7 +65,8 @@ class PlayerStatistics(msgspec.Struct, frozen=True):
 class FilmPlayer:
     """One film, one broadcast, one task in the running loop. `start` and `wait_stopped` bracket it.
 
-    The film's first picture is captured at `epoch_ns`; None means the instant of `start`.
+    The film's first picture is captured at `epoch_ns`; None means the instant of `start`. Where another film was
+    played into the broadcast before, nothing is published that was captured until `after_ns`: time never runs back.
     """
 
     def __init__(
@@ -64,17 +76,24 @@ class FilmPlayer:
         clock: Clock,
         *,
         epoch_ns: int | None = None,
+        after_ns: int | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._film = film
         self._broadcast = broadcast
         self._clock = clock
         self._epoch_ns = epoch_ns
+        self._after_ns = after_ns
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
         self._number = 0
         self._published = 0
         self._skipped = 0
+
+    @property
+    def captured_ns(self) -> int | None:
+        """When the latest of the published pictures was captured, those of `after_ns` included; None before any."""
+        return self._after_ns
 
     @property
     def playing(self) -> bool:
@@ -86,8 +105,11 @@ class FilmPlayer:
             return
         epoch_ns = self._clock.now_ns() if self._epoch_ns is None else self._epoch_ns
         self._broadcast.publish_nowait(self._film.media)
+        timeline, after_ns = FilmTimeline(self._film, epoch_ns), self._after_ns
         self._number = 0
-        self._task = asyncio.get_running_loop().create_task(self._play(FilmTimeline(self._film, epoch_ns)))
+        if after_ns is not None:
+            self._number = timeline.keyframe_from(0, after_ns, lambda due: due.unit.captured_ns > after_ns)
+        self._task = asyncio.get_running_loop().create_task(self._play(timeline))
 
     async def wait_stopped(self) -> None:
         """Publishes nothing more from here on, and waits until the task has ended. A failure of it is raised."""
@@ -113,15 +135,13 @@ class FilmPlayer:
                 await self._sleep(0)
                 continue
             self._broadcast.publish_nowait(due.unit)
+            self._after_ns = max(due.unit.captured_ns, self._after_ns or 0)
             self._published += 1
             self._number += 1
 
     def _skip_to_keyframe(self, timeline: FilmTimeline) -> None:
         """Passes over what is too late, and then up to the next keyframe."""
-        now_ns = self._clock.now_ns()
-        while True:
-            self._number += 1
-            self._skipped += 1
-            due = timeline.unit(self._number)
-            if due.unit.keyframe and due.due_ns >= now_ns - LATEST_NS:
-                return
+        oldest_ns = self._clock.now_ns() - LATEST_NS
+        number = timeline.keyframe_from(self._number + 1, oldest_ns, lambda due: due.due_ns >= oldest_ns)
+        self._skipped += number - self._number
+        self._number = number

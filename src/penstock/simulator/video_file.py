@@ -56,6 +56,8 @@ class EncodingSpec:
         if self.gop < 1:
             raise ValueError(f"keyframes are 1 picture or more apart, not {self.gop}")
         most = {"h264": 16, "hevc": 16, "mpeg4": 4, "mjpeg": 0}[self.codec]
+        if self.b_frames and not most:
+            raise ValueError(f"{self.codec} has no B-frames")
         if not 0 <= self.b_frames <= most:
             raise ValueError(f"{self.codec} has 0 to {most} B-frames in a row, not {self.b_frames}")
         if not 0 <= self.crf <= 51:
