@@ -21,7 +21,6 @@ from penstock.sources.push_wire import PushedHeader
 
 RETRY_S = 0.2
 SEND_TIMEOUT_S = 5.0
-JOIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,11 @@ class PushCamera:
 
     def _serve(self, connection: socket.socket) -> None:
         """Raises OSError when the connection is over."""
+        # Where five wait already, to connect would wait too, and not even `stop` could end that.
+        connection.settimeout(SEND_TIMEOUT_S)
         with push_address.short_path(self._data_dir, self._name) as path:
             connection.connect(path)
+        connection.settimeout(None)
         if self._stopping.is_set():
             return
         # Whoever is second waits here until the first has gone.

@@ -71,7 +71,8 @@ def watch(url: str, trust: ClockTrust) -> list[Seen]:
                 decoder, decoded_with = decoder_for(session.info(packet.info_id)), packet.info_id
             if decoder is None:
                 continue
-            coded = Packet(packet.data)
+            coded = Packet(len(packet.data))
+            coded.update(packet.data)  # Packet(data) would lack the padding that decoders read into
             coded.pts = packet.id.seq
             for picture in decoder.decode(coded):
                 assert picture.pts is not None

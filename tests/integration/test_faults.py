@@ -1,7 +1,6 @@
 """Cameras that die, stall, are held up, away at first or refuse us: each is its own trouble and nobody else's."""
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from aftermath import assert_books, assert_records_agree
 from foreign_rtsp import ForeignRtspServer
 from network import HoldingProxy, SilentHost
 from running import Ended, Running
+from watching import Watch
 
 BUDGET_MS = 800
 STALL_S = 5.0
@@ -27,34 +27,6 @@ def camera(url: str) -> dict[str, Any]:
         "detect": {"fps": FPS, "budget": f"{BUDGET_MS}ms"},
         "record": {"pre_capture": "1s", "post_capture": "1s"},
     }
-
-
-class Watch(threading.Thread):
-    """Notes when a camera's count of results grows, until it is stopped."""
-
-    def __init__(self, run: Running, name: str) -> None:
-        super().__init__(daemon=True)
-        self._run = run
-        self._name = name
-        self._done = threading.Event()
-        self.grown: list[tuple[float, float]] = []
-
-    def run(self) -> None:
-        while not self._done.wait(0.1):
-            count = self._run.metrics().analysed(self._name)
-            if not self.grown or count > self.grown[-1][1]:
-                self.grown.append((time.monotonic(), count))
-
-    def stop(self) -> None:
-        self._done.set()
-        self.join()
-
-    def longest_gap_s(self) -> float:
-        return max(later - earlier for (earlier, _), (later, _) in zip(self.grown, self.grown[1:], strict=False))
-
-    def per_s(self) -> float:
-        (began, first), (ended, last) = self.grown[0], self.grown[-1]
-        return (last - first) / (ended - began)
 
 
 class Story(NamedTuple):
@@ -182,7 +154,7 @@ def played(run: Running, frail: ForeignRtspServer, late: ForeignRtspServer, netw
     run.assert_nothing_left()
     for name, took_s in back.items():
         print(f"{name}: results again {took_s:.1f} s after the camera was able to send")
-    print(f"yard: {watch.per_s():.2f} results a second, longest gap {watch.longest_gap_s():.2f} s as metrics show it")
+    print(f"{watch}, as metrics show it")
     print(f"stopped within {stop.took_s:.2f} s")
     return Story(states, away_at_first, refused, sessions, back, watch, public, stop, run, run.report())
 

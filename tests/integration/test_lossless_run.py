@@ -8,8 +8,9 @@ import av
 import pytest
 from aftermath import assert_books, assert_clips_play, assert_records_agree
 from running import Running
+from videos import write_video
 
-from penstock.contracts.events import Event
+from penstock.contracts.events import Event, EventState
 
 VIDEO = "videos/vtest_480x360_h264.mp4"
 MODEL = "models/yolox_nano.onnx"
@@ -126,3 +127,23 @@ def test_instants_are_those_of_pictures(twice: tuple[Played, Played]) -> None:
         for event in played.events:
             assert (event.start_utc_ns - played.first_ns) % (10**9 // FPS) == 0
             assert (event.confirmed_utc_ns - played.first_ns) % (10**9 // FPS) == 0
+
+
+def test_a_live_file_that_is_not_looped_ends_once_and_the_run_with_it(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "bar.mp4", frames=50)
+    settings = {
+        "cameras": {
+            "bar": {
+                "inputs": [{"path": str(video), "loop": False}],
+                "record": {"pre_capture": "1s", "post_capture": "1s"},
+            }
+        },
+        "rules": {"moving": "count(motion) >= 1 for 500ms"},
+    }
+    with Running(tmp_path / "run", settings) as run:
+        assert run.wait_ended(60) == 0
+    report = run.report()
+    assert_books(report)
+    camera = report["cameras"]["bar"]
+    assert (camera["state"], camera["sessions"], camera["frames"]) == ("ended", 1, 50)
+    assert {event.state for event in assert_records_agree(run).values()} == {EventState.ENDED}

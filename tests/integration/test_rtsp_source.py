@@ -13,9 +13,9 @@ from penstock.base.clock import NS_PER_MS, NS_PER_S, SystemClock
 from penstock.contracts.packets import EncodedPacket
 from penstock.contracts.sources import Source, SourceError, SourceFault
 from penstock.contracts.specs import StreamSpec
+from penstock.sources.live_session import LiveSession
 from penstock.sources.opening import open_source
 from penstock.sources.probe import wait_probe
-from penstock.sources.rtsp import RtspSession
 
 CLOCK = SystemClock()
 SECRET = "Tr0ub4dor"
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForeignRtspServ
 
 
 def read(session: object, count: int) -> list[EncodedPacket]:
-    assert isinstance(session, RtspSession)
+    assert isinstance(session, LiveSession)
     return [session.wait_read() for _ in range(count)]
 
 
@@ -207,7 +207,7 @@ def test_silence_while_opening_is_a_time_out() -> None:
         assert CLOCK.now_ns() - began_ns < 1500 * NS_PER_MS
 
 
-def interrupt_after(target: Source | RtspSession, seconds: float) -> list[int]:
+def interrupt_after(target: Source | LiveSession, seconds: float) -> list[int]:
     called_ns: list[int] = []
 
     def run() -> None:

@@ -15,8 +15,8 @@ from penstock.contracts.specs import StreamSpec, Transport
 from penstock.framebus.counters import CounterBlock
 from penstock.ingest.books import WORDS, UnitBooks
 from penstock.ingest.decoder import Decoder
+from penstock.sources.live_session import LiveSession
 from penstock.sources.opening import open_source
-from penstock.sources.rtsp import RtspSession
 
 CLOCK = SystemClock()
 
@@ -60,7 +60,7 @@ def test_codecs_over_each_transport(
         server.add_file(f"mpeg4-{transport}", shared_data / "videos" / "TUD-Campus.mp4", cached_gop=True)
     began_ns = CLOCK.now_ns()
     session = source_of(server.url(f"mpeg4-{transport}" if codec == "mpeg4" else codec), transport).wait_open()
-    assert isinstance(session, RtspSession)
+    assert isinstance(session, LiveSession)
     packets = [session.wait_read() for _ in range(60)]
     info = session.info(packets[-1].info_id)
     session.close()
@@ -78,7 +78,7 @@ def test_codecs_over_each_transport(
 
 def test_a_picture_that_lost_packets_is_marked_and_nothing_built_on_it_is_shown(server: ForeignRtspServer) -> None:
     session = source_of(server.url("lossy"), Transport.UDP).wait_open()
-    assert isinstance(session, RtspSession)
+    assert isinstance(session, LiveSession)
     packets = [session.wait_read() for _ in range(200)]
     lost = session.lost_packets
     info = session.info(packets[-1].info_id)

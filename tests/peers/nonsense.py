@@ -161,7 +161,7 @@ CASES = (
     Nonsense("half-an-answer", half_an_answer, _SILENT),
     Nonsense("no-answer", no_answer, _SILENT),
     Nonsense("closes-at-once", closes_at_once, _NO_RTSP),
-    Nonsense("enormous-body", to("DESCRIBE", enormous_body), _SILENT),
+    Nonsense("enormous-body", to("DESCRIBE", enormous_body), _NO_RTSP),
     Nonsense("sdp-of-noise", described_as(NOISE), _NO_STREAMS),
     Nonsense("sdp-without-media", described_as(HEAD), _NO_STREAMS),
     Nonsense("sdp-of-sound", described_as(HEAD + AUDIO), _NO_STREAMS),

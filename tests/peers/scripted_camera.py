@@ -94,7 +94,9 @@ def film(
     with av.open(sink, "w", format="rtp") as muxer:
         stream = muxer.add_mux_stream(codec, width=width_px, height=height_px, time_base=Fraction(1, CLOCK_HZ))
         for i, unit in enumerate(units):
-            packet: av.Packet[av.stream.Stream] = av.Packet(bytes(unit))
+            # Not Packet(data): that lends FFmpeg the bytes without the padding that its packetisers may read into.
+            packet: av.Packet[av.stream.Stream] = av.Packet(unit.size)
+            packet.update(bytes(unit))
             packet.pts = packet.dts = i * CLOCK_HZ // fps
             packet.time_base, packet.is_keyframe, packet.stream = Fraction(1, CLOCK_HZ), unit.is_keyframe, stream
             muxer.mux_one(packet)

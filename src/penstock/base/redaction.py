@@ -9,9 +9,11 @@ HIDDEN = "***"
 
 # Userinfo may hold anything, `@` included; what stands before the last `@` of the authority is hidden.
 _USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)([^\s/?#\"'<>]*@)", re.IGNORECASE)
-# An unescaped `/`, `?` or `#` in a password pushes the `@` out of the authority. A plain `host:port` is let be.
+# An unescaped `/`, `?` or `#` in a password pushes the `@` out of the authority. A plain `host:port` is let be, unless
+# something like a host comes after the `@`: then its number is the beginning of a password.
+_PORT = r"\d{1,5}[/?#][^\s\"'<>]*@[^\s@./:\"'<>]*[.,:;]?(?:[\s\"'<>]|$)"
 _BROKEN_USERINFO = re.compile(
-    r"([a-z][a-z0-9+.-]*://)(?!\*\*\*@)(?=[^\s\"'<>]*@)([^\s\"'<>]*?:(?!\d{1,5}[/?#])[^\s\"'<>]*@)", re.IGNORECASE
+    rf"([a-z][a-z0-9+.-]*://)(?!\*\*\*@)(?=[^\s\"'<>]*@)([^\s\"'<>]*?:(?!{_PORT})[^\s\"'<>]*@)", re.IGNORECASE
 )
 _NAMES = (
     r"(?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|(?:access_?|auth_?|refresh_?|id_?)?token|api_?key|key|"

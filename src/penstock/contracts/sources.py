@@ -3,6 +3,8 @@
 import enum
 from typing import Protocol
 
+import msgspec
+
 from penstock.contracts.packets import SourceItem, StreamInfo
 
 
@@ -33,6 +35,19 @@ class SourceError(Exception):
         self.advice = advice
 
 
+class SessionStatistics(msgspec.Struct, frozen=True, gc=False):
+    """What one session has had to put up with; cumulative, 0 where a kind of source does not know it."""
+
+    time_jumps: int = 0
+    """the sender's media clock jumped: capture times were learnt anew"""
+    slips: int = 0
+    """playback at its own pace (HLS, files) was moved on, because pictures came or were read too late"""
+    lost_packets: int = 0
+    """network packets that never came (UDP); what they were part of is marked corrupt"""
+    times_refused: int = 0
+    """capture times that the sender stated and that cannot be: the picture was dated otherwise"""
+
+
 class SourceSession(Protocol):
     """One open connection. Used by one thread; `interrupt` may come from any other."""
 
@@ -47,9 +62,12 @@ class SourceSession(Protocol):
         """Waits for the next item, at most the source's read time-out.
 
         Raises SourceError: `ended` at the end of a file, `stalled` when nothing came in time, `interrupted`
-        after `interrupt`, others for what went wrong. After any of them the session is only good for `close`.
+        after `interrupt`, others for what went wrong. After any of them the session is only good for `statistics`
+        and `close`.
         """
         ...
+
+    def statistics(self) -> SessionStatistics: ...
 
     def interrupt(self) -> None:
         """Makes a `wait_read` that is under way, and all later ones, end soon with `interrupted`."""

@@ -235,6 +235,7 @@ class Dossier:
             repaired_timestamps=part.repaired_timestamps,
             encoded=bool(part.encoded_from),
             encoded_from=part.encoded_from,
+            left_out=part.left_out,
         )
 
     def _manifest(self, chain: ClipChain, utc_ns: int) -> Manifest:

@@ -4,6 +4,7 @@ Players of MP4 know no MJPEG, and a minute of it is ten times as large. It is en
 whose pictures nobody keeps costs nothing. The manifest says it.
 """
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,11 +25,11 @@ _OPTIONS = {"preset": "veryfast", "tune": "zerolatency", "crf": "20", "x264-para
 
 
 class EncodingPartWriter(PartWriter):
-    """See `PartWriter`. Pictures that do not decode are left out."""
+    """See `PartWriter`. Pictures that do not decode are left out and counted."""
 
     def __init__(self, path: Path, session: int, info_id: int, info: StreamInfo) -> None:
         super().__init__(path, session, info_id, info)
-        self.undecodable = 0
+        self._left_out = 0
         self._source = info
         self._decoder: av.video.codeccontext.VideoCodecContext | None = None
         self._encoder: av.video.codeccontext.VideoCodecContext | None = None
@@ -71,7 +72,7 @@ class EncodingPartWriter(PartWriter):
         except av.error.FFmpegError:
             pictures = []
         if len(pictures) != 1 or pictures[0].is_corrupt:
-            self.undecodable += 1
+            self._left_out += 1
             return
         frame = pictures[0].reformat(*self._size, format="yuv420p", threads=1)
         frame.pts, frame.time_base = self.packets, self._encoder.time_base
@@ -87,7 +88,7 @@ class EncodingPartWriter(PartWriter):
         """Raises ClipFailed where not one picture could be decoded."""
         if not self.packets:
             raise ClipFailed(f"none of the {self._source.codec} pictures can be decoded")
-        return super().finish()
+        return dataclasses.replace(super().finish(), left_out=self._left_out)
 
     def _open_encoder(self) -> av.video.codeccontext.VideoCodecContext:
         if not self._source.width_px or not self._source.height_px:

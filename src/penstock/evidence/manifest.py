@@ -53,6 +53,8 @@ class PartEntry(msgspec.Struct, frozen=True):
     """the pictures were encoded here: the camera sends no packets that a clip can keep"""
     encoded_from: str = ""
     """the codec or pixel format they came in, where encoded"""
+    left_out: int = 0
+    """pictures that could not be decoded, and so not be encoded"""
 
 
 class GapEntry(msgspec.Struct, frozen=True):

@@ -53,6 +53,8 @@ class FinishedPart:
     repaired_timestamps: int
     encoded_from: str = ""
     """what the pictures were encoded from, where they did not come as these packets"""
+    left_out: int = 0
+    """pictures that could not be decoded, and so not be encoded"""
 
 
 class PartWriter:

@@ -117,7 +117,10 @@ class Recorder:
             self._wake.set()
             return True
         self._count(refused=1)
-        reason = f"the recorder already has {self._job_bound} clips at hand"
+        reason = (
+            f"the recorder already has {self._job_bound} clips at hand; longer cooldowns, or a shorter post_capture or "
+            "max_clip, keep them apart"
+        )
         kinds = (EvidenceKind.CLIP, EvidenceKind.SNAPSHOT)
         self._report(
             ClipResult(job.event_id, tuple(Evidence(kind, EvidenceState.REFUSED, reason=reason) for kind in kinds))
@@ -208,7 +211,12 @@ class Recorder:
     def _run(self) -> None:
         self.prepare()
         while not self._stopping:
-            wake_ns = self.step(self._clock.now_ns())
+            try:
+                wake_ns = self.step(self._clock.now_ns())
+            except Exception:
+                # A defect: said, and tried again, for without this thread no camera would have evidence any more.
+                log.exception("unexpected error in the recorder, going on")
+                wake_ns = self._clock.now_ns() + _IDLE_NS
             wait_s = (wake_ns - self._clock.now_ns()) / NS_PER_S
             if wait_s > 0:
                 self._clock.wait(self._wake, wait_s)

@@ -27,14 +27,18 @@ class Word(enum.IntEnum):
     VIEWS_REFUSED = 12
     RECEIVED_BYTES = 13
     TIME_JUMPS = 14
+    """this and the three from 17 on are what sessions count: see `contracts.sources.SessionStatistics`"""
     KEPT = 15
     """units of a stream that is only recorded: nobody decodes them"""
     UNPROVEN = 16
     """not 0 from the attempt to connect until its first picture: how many processes in a row have ended since then,
     this one included"""
+    SLIPS = 17
+    LOST_PACKETS = 18
+    TIMES_REFUSED = 19
 
 
-WORDS = 17
+WORDS = len(Word)
 
 
 class UnitBooks:
@@ -78,7 +82,8 @@ class UnitBooks:
             self._counters.add(fate, count)
 
     def count(self, word: Word, amount: int = 1) -> None:
-        self._counters.add(word, amount)
+        if amount:
+            self._counters.add(word, amount)
 
     def next_frame_index(self) -> int:
         """The index of the frame decoded now: one more than ever before, across sessions and crashes."""
@@ -108,6 +113,9 @@ class UnitReading(msgspec.Struct, frozen=True):
     views_refused: int
     received_bytes: int
     time_jumps: int
+    slips: int
+    lost_packets: int
+    times_refused: int
 
     @property
     def in_flight(self) -> int:
@@ -133,4 +141,7 @@ def read_units(counters: Counters) -> UnitReading:
         views_refused=counters[Word.VIEWS_REFUSED],
         received_bytes=counters[Word.RECEIVED_BYTES],
         time_jumps=counters[Word.TIME_JUMPS],
+        slips=counters[Word.SLIPS],
+        lost_packets=counters[Word.LOST_PACKETS],
+        times_refused=counters[Word.TIMES_REFUSED],
     )

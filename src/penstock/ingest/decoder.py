@@ -86,20 +86,16 @@ class Decoder:
                 if not packet.disposable:
                     self._spread_from(packet)
         while len(self._held) > _MAX_HELD:
-            oldest = next(iter(self._held))
-            del self._held[oldest]
-            self._books.settle(UnitFate.UNDECODABLE if oldest in self._tainted else UnitFate.SKIPPED)
-            self._tainted.discard(oldest)
+            self._give_up_oldest()
 
     def flush(self) -> Iterator[tuple[EncodedPacket, av.VideoFrame]]:
-        """Gives out what the decoder still holds: at the end of a file, when no unit will follow."""
+        """Gives out what the decoder still holds: at the end of a file, or before another decoder takes over."""
         try:
             yield from self._settle(self._opened().decode(None))
         except av.FFmpegError:
             pass
-        self._books.settle(UnitFate.SKIPPED, len(self._held))
-        self._held.clear()
-        self._tainted.clear()
+        while self._held:
+            self._give_up_oldest()
 
     def close(self) -> None:
         """What has shown no picture by now ends `lost`: its session ended first."""
@@ -107,6 +103,13 @@ class Decoder:
         self._held.clear()
         self._tainted.clear()
         self._codec = None
+
+    def _give_up_oldest(self) -> None:
+        """It will show no picture."""
+        oldest = next(iter(self._held))
+        del self._held[oldest]
+        self._books.settle(UnitFate.UNDECODABLE if oldest in self._tainted else UnitFate.SKIPPED)
+        self._tainted.discard(oldest)
 
     def _settle(self, frames: list[av.VideoFrame]) -> Iterator[tuple[EncodedPacket, av.VideoFrame]]:
         for frame in frames:

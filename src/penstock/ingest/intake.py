@@ -4,6 +4,7 @@ An access unit passes as it is. A still image (JPEG, PNG) is a packet of its own
 are a picture already; for clips and snapshots they are encoded here as well, see `raw_encoder` for what that costs.
 """
 
+import logging
 from typing import NamedTuple
 
 import av
@@ -13,6 +14,8 @@ from penstock.contracts.sources import SourceError, SourceFault, SourceSession
 from penstock.ingest.raw_encoder import RawEncoder
 from penstock.ingest.raw_picture import picture_of
 from penstock.sources import image_header
+
+log = logging.getLogger(__name__)
 
 TIME_BASE = (1, 90_000)
 _CODECS = {"image/jpeg": "mjpeg", "image/png": "png"}
@@ -37,6 +40,7 @@ class Intake:
         self._first_ns: int | None = None
         self._last_pts = -1
         self._encoder: RawEncoder | None = None
+        self._unencodable = False
 
     def take(self, item: SourceItem) -> Taken:
         """Raises SourceError where an item is not what it says."""
@@ -60,12 +64,23 @@ class Intake:
         return Taken(None, picture, info, self._unit(item, info_id, b""))
 
     def encoded(self, taken: Taken) -> tuple[EncodedPacket, StreamInfo] | None:
-        """A raw picture's packet, with its configuration; None where the encoder gave none."""
+        """A raw picture's packet, with its configuration; None where the encoder gave none.
+
+        Where pictures cannot be encoded the session has no clips, which is said once; it goes on.
+        """
         assert taken.picture is not None
         unit = taken.unit
-        if self._encoder is None or not self._encoder.fits(taken.picture):
-            self._encoder = RawEncoder(taken.picture, unit.info_id).open()
-        return self._encoder.encode(taken.picture, unit)
+        if self._unencodable:
+            return None
+        try:
+            if self._encoder is None or not self._encoder.fits(taken.picture):
+                self._encoder = RawEncoder(taken.picture, unit.info_id).open()
+            return self._encoder.encode(taken.picture, unit)
+        except (av.FFmpegError, ValueError) as error:
+            self._unencodable = True
+            where = {"camera": unit.id.stream.camera}
+            log.warning("its raw pictures cannot be encoded, so there are no clips: %s", error, extra=where)
+            return None
 
     def _info(self, codec: str, width_px: int, height_px: int) -> tuple[int, StreamInfo]:
         key = (codec, width_px, height_px)

@@ -23,7 +23,8 @@ from penstock.contracts.messages import (
 from penstock.framebus.slots import SlotAllocator
 from penstock.ingest.books import Word
 from penstock.ingest.newest import Newest
-from penstock.ingest.stream import StreamStatus, StreamWorker
+from penstock.ingest.status import StreamStatus
+from penstock.ingest.stream import StreamWorker
 from penstock.ingest.views import ViewMaker
 
 log = logging.getLogger(__name__)

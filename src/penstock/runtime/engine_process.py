@@ -254,7 +254,10 @@ class EngineUnit:
         link = self._links.get(name)
         self._executor_gone(executor, Fate.MODEL_FAILED, now_ns)
         if link is not None:
-            reason = f"a call has been running for {running_ns / NS_PER_S:.1f} s"
+            reason = (
+                f"a call has been running for {running_ns / NS_PER_S:.1f} s, longer than hang_timeout. "
+                "Where its model needs so long, raise it under executors"
+            )
             self._shell.tell_supervisor(ReplaceProcess(name, link.peer_generation, reason))
 
     def _tick(self) -> None:
@@ -263,11 +266,13 @@ class EngineUnit:
         self._calls.end_unknown(self._scheduler.knows)
         self._decisions.tell_recorder_again()
         for camera in self._cameras:
-            if not camera.lossless:
+            if camera.state is CameraState.ENDED:
+                if not self._scheduler.busy(camera.name):
+                    at_ns = camera.last_capture_ns if camera.lossless else now_ns
+                    self._decisions.camera_ended(camera.name, camera.session, at_ns)
+            elif not camera.lossless:
                 # Also while it is away: events whose condition stays unknown must end.
                 self._decisions.tick(camera.name, now_ns)
-            elif camera.state is CameraState.ENDED and not self._scheduler.busy(camera.name):
-                self._decisions.camera_ended(camera.name, camera.session, camera.last_capture_ns)
         if not self._finished_told and self._all_ended():
             self._finished_told = True
             self._shell.tell_supervisor(Finished())

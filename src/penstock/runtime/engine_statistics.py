@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from penstock.contracts.frames import View
 from penstock.contracts.specs import LaneSpec
-from penstock.contracts.work import Outcome
+from penstock.contracts.work import Failure, Outcome
 from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.lane_ages import LaneAges
 from penstock.scheduling.scheduler import LaneSnapshot
+from penstock.scheduling.suspension import TOLERATED_FAILURES
 from penstock.telemetry.histogram import Histogram
 from penstock.telemetry.statistics import EngineStatistics, LaneStatistics, ModelStatistics, ProcessStatistics
 
@@ -19,6 +20,9 @@ class EngineCounts:
         self._ages = {lane.name: LaneAges() for lane in lanes}
         self._compute: dict[str, Histogram] = {}
         self._calls: dict[str, int] = {}
+        self._failures: dict[str, dict[str, int]] = {}
+        self._failing: dict[str, tuple[int, str]] = {}
+        """failures in a row, and what the newest said"""
         self._plans = 0
         self.plan = Histogram()
         self.control = Histogram()
@@ -35,6 +39,7 @@ class EngineCounts:
         for model in earlier.models:
             self._compute.setdefault(model.model, Histogram()).merge(model.compute)
             self._calls[model.model] = model.calls
+            self._failures[model.model] = dict(model.failures)
         if earlier.engine is not None:
             self._plans = earlier.engine.plans
             self._inputs_before = earlier.engine.inputs
@@ -49,6 +54,7 @@ class EngineCounts:
     def analysed(self, lane: str, view: View, asked_ns: int, outcome: Outcome, now_ns: int, *, timed: bool) -> None:
         """A frame was analysed; `timed` is False where its capture is media time, which has no age."""
         self._calls[outcome.model] = self._calls.get(outcome.model, 0) + 1
+        self._failing.pop(outcome.model, None)
         self._compute.setdefault(outcome.model, Histogram()).record(outcome.compute_ns)
         ages = self._ages[lane]
         if timed:
@@ -57,6 +63,14 @@ class EngineCounts:
             ages.last_result_ns = view.frame.capture.mono_ns
         if outcome.results and outcome.results[0].late:
             ages.late += 1
+
+    def failed(self, model: str, failure: Failure) -> None:
+        """A call had no result."""
+        self._calls[model] = self._calls.get(model, 0) + 1
+        causes = self._failures.setdefault(model, {})
+        causes[failure.cause.value] = causes.get(failure.cause.value, 0) + 1
+        in_a_row, _ = self._failing.get(model, (0, ""))
+        self._failing[model] = (in_a_row + 1, failure.message)
 
     def lanes(self, books: Iterable[LaneSnapshot], specs: Mapping[str, LaneSpec]) -> tuple[LaneStatistics, ...]:
         return tuple(
@@ -82,8 +96,10 @@ class EngineCounts:
             ModelStatistics(
                 model=model,
                 executor=executor_of[model],
-                state="",
+                state="suspended" if self._failing.get(model, (0, ""))[0] > TOLERATED_FAILURES else "",
+                fault=self._failing.get(model, (0, ""))[1],
                 calls=self._calls.get(model, 0),
+                failures=dict(self._failures.get(model, {})),
                 predicted_cost_ns=predicted_ns,
                 compute=self._compute[model].to_record() if model in self._compute else Histogram().to_record(),
             )

@@ -127,6 +127,7 @@ class FramePath:
         if outcome.failure is not None:
             where = {"camera": lane.camera, "model": lane.model}
             log.warning("model failed (%s): %s", outcome.failure.cause, outcome.failure.message, extra=where)
+            self._counts.failed(lane.model, outcome.failure)
         if outcome.status is not OutcomeStatus.DONE:
             return
         timed = not self._cameras[lane.camera].lossless

@@ -22,7 +22,8 @@ from penstock.ingest import books
 from penstock.ingest.gate import Gate
 from penstock.ingest.newest import NewestFrame
 from penstock.ingest.service import IngestService, ServedCamera
-from penstock.ingest.stream import StreamStatus, StreamWorker
+from penstock.ingest.status import StreamStatus
+from penstock.ingest.stream import StreamWorker
 from penstock.runtime import wiring
 from penstock.runtime.shell import Shell
 from penstock.runtime.unit_book import unit_book
@@ -171,6 +172,9 @@ def camera_statistics(status: StreamStatus, camera: CameraSpec, stream: StreamSp
         stalls=units.stalls,
         open_failures=units.connect_failures,
         time_jumps=units.time_jumps,
+        slips=units.slips,
+        lost_packets=units.lost_packets,
+        times_refused=units.times_refused,
         connect_ns=status.connect_ns,
         fps=status.fps,
         capture_basis=status.basis,

@@ -82,10 +82,12 @@ class CaptureClock:
         self._previous_received_ns: int | None = None
         self._reorders = False
         self._pictures = 0
-        self._anchors = 1
+        self.anchors = 1
+        """1, and one more for each jump of media time"""
+        self.rtcp_refused = 0
+        """dates by RTCP that cannot be"""
         self._error_ns = UNSETTLED_ERROR_NS
         self._without_pts = 0
-        self._rtcp_refused = 0
         self._utc_offset_ns = 0
 
     def stamp(
@@ -131,7 +133,7 @@ class CaptureClock:
             if began_ns - RTCP_OLDEST_NS <= dated_ns <= began_ns + RTCP_ERROR_NS:
                 estimate_ns, error_ns, basis = min(dated_ns, began_ns), RTCP_ERROR_NS, TimeBasis.RTCP
             else:
-                self._rtcp_refused += 1
+                self.rtcp_refused += 1
         placed_ns = self._order.place(pts_ns, estimate_ns)
         return self._claim(placed_ns, basis, error_ns + abs(placed_ns - estimate_ns))
 
@@ -140,13 +142,13 @@ class CaptureClock:
         ahead_ns = None if sender_ns is None or own_ns is None else sender_ns - own_ns - self._utc_offset_ns
         return CaptureStatistics(
             pictures=self._pictures,
-            anchors=self._anchors,
+            anchors=self.anchors,
             settled=self._filter.settled,
             error_ns=self._error_ns,
             uncertainty_ns=self._filter.uncertainty_ns,
             without_pts=self._without_pts,
             rtcp_seen=sender_ns is not None,
-            rtcp_refused=self._rtcp_refused,
+            rtcp_refused=self.rtcp_refused,
             sender_ahead_ns=ahead_ns,
         )
 
@@ -165,7 +167,7 @@ class CaptureClock:
         return moved_ns < -limit_ns or moved_ns - (began_ns - self._previous_began_ns) > limit_ns
 
     def _start_anew(self) -> None:
-        self._anchors += 1
+        self.anchors += 1
         self._filter = OffsetFilter()
         self._sender = SenderClock()
         self._order.start_anew()

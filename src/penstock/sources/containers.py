@@ -44,7 +44,7 @@ def wait_open(
 
     `url` is the address as it may be shown. Raises SourceError.
     """
-    media_stream.silence_ffmpeg()
+    media_stream.prepare_ffmpeg()
     raw_url = address or spec.url
     began_ns = clock.now_ns()
     certificates.require_readable(spec.tls_ca, url)

@@ -40,6 +40,14 @@ def open_fault(error: Exception, url: str, raw_url: str, waited_ns: int, timeout
         # FFmpeg reports a silent RTSP server as "invalid data".
         return no_answer(url, timeout_ns)
     code = error.errno if isinstance(error, av.error.FFmpegError) else None
+    if code in (errno.EMFILE, errno.ENFILE):
+        return SourceError(
+            SourceFault.IO_ERROR,
+            f"{url}: cannot be opened, because too many files are open",
+            "Raise the limit of open files (`ulimit -n`; systemd: LimitNOFILE=; docker: --ulimit nofile=)",
+        )
+    if code == errno.EINVAL and (told := misread_address(url, raw_url)) is not None:
+        return told
     if code in _UNREACHABLE:
         return SourceError(
             SourceFault.NOT_FOUND, f"{url}: there is no route to {where}", "Check the address and the network"
@@ -63,7 +71,20 @@ def read_fault(error: Exception, url: str, timeout_ns: int) -> SourceError:
         return stalled(url, timeout_ns)
     if isinstance(error, av.error.InvalidDataError):
         return SourceError(SourceFault.INVALID_DATA, f"{url}: the stream is damaged here", "Check the file or camera")
-    return SourceError(SourceFault.IO_ERROR, f"{url}: the connection broke ({_reason(error)})")
+    return SourceError(
+        SourceFault.IO_ERROR,
+        f"{url}: the connection broke ({_reason(error)})",
+        "It is made anew; if it happens often, check the camera and the network",
+    )
+
+
+def hung_up(url: str) -> SourceError:
+    """The camera ended the connection in an orderly way."""
+    return SourceError(
+        SourceFault.IO_ERROR,
+        f"{url}: the camera closed the connection",
+        "It is made anew; a camera that does this often restarts, or has more viewers than it allows",
+    )
 
 
 def unauthorized(url: str) -> SourceError:
@@ -98,11 +119,30 @@ def no_answer(url: str, timeout_ns: int) -> SourceError:
 
 
 def unknown_host(url: str, raw_url: str) -> SourceError:
+    """Also of an address whose password is not written with %XX: what stands for its host is a piece of it then."""
+    if _is_torn(raw_url):
+        return SourceError(
+            SourceFault.NOT_FOUND,
+            f"{url}: the host in this address cannot be found",
+            "In a user name or password write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23 and % as %25",
+        )
     return SourceError(
         SourceFault.NOT_FOUND,
         f"{url}: the name {_host_of(raw_url)} is unknown",
         "Check the spelling, or use the IP address",
     )
+
+
+def misread_address(url: str, raw_url: str) -> SourceError | None:
+    """Where the port is no number; None where it is, or is left out."""
+    try:
+        urlsplit(raw_url).port  # noqa: B018 - it is checked when it is looked at
+    except ValueError:
+        if _is_torn(raw_url):
+            return unknown_host(url, raw_url)
+        what = f"{url}: the port after the host is no number"
+        return SourceError(SourceFault.NOT_FOUND, what, "Write a number after the colon, or leave both out")
+    return None
 
 
 def not_speaking(url: str, protocol: str) -> SourceError:
@@ -138,7 +178,8 @@ def interrupted(url: str) -> SourceError:
 def no_video(url: str, kinds: list[str]) -> SourceError:
     """The source has streams, but none with pictures."""
     found = f"only {' and '.join(sorted(set(kinds)))}" if kinds else "no streams at all"
-    return SourceError(SourceFault.INVALID_DATA, f"{url}: no video in it, {found}", "Choose a stream with pictures")
+    advice = "Choose a stream with pictures: this one may be for sound alone, or be switched off in the camera"
+    return SourceError(SourceFault.INVALID_DATA, f"{url}: no video in it, {found}", advice)
 
 
 def unknown_codec(url: str) -> SourceError:
@@ -194,6 +235,12 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or "" if "://" in url and not url.startswith("file:") else ""
     except ValueError:
         return ""
+
+
+def _is_torn(url: str) -> bool:
+    """Whether an @ comes after what looks like the end of the host: `rtsp://user:pa/ss@host/path`."""
+    authority, _, rest = url.partition("://")[2].replace("?", "/").replace("#", "/").partition("/")
+    return ":" in authority and "@" in rest
 
 
 def _resolves(host: str) -> bool:

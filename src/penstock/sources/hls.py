@@ -19,7 +19,7 @@ from penstock.base.clock import NS_PER_MS, NS_PER_S, Clock
 from penstock.base.units import format_duration
 from penstock.contracts.identity import StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.specs import StreamSpec
 from penstock.contracts.times import CaptureTime, TimeBasis
 from penstock.sources import containers, faults, media_stream
@@ -84,15 +84,6 @@ class HlsPacing:
         self.behind_ns = 0
 
 
-class HlsStatistics(msgspec.Struct, frozen=True):
-    """Cumulative counts of one session."""
-
-    pictures: int
-    starved: int
-    jumps: int
-    behind_ns: int
-
-
 class HlsSession(LiveSession):
     """One playing of a live playlist."""
 
@@ -123,9 +114,8 @@ class HlsSession(LiveSession):
             packet, received_ns=now_ns, capture=CaptureTime(pace.captured_ns, TimeBasis.MEDIA, ERROR_NS)
         )
 
-    def hls_statistics(self) -> HlsStatistics:
-        pacing = self._pacing
-        return HlsStatistics(self._seq, pacing.starved, pacing.jumps, pacing.behind_ns)
+    def statistics(self) -> SessionStatistics:
+        return SessionStatistics(time_jumps=self._pacing.jumps, slips=self._pacing.starved)
 
     def _captured(self, packet: "Packet[VideoStream]", pts: int | None, info: StreamInfo, now_ns: int) -> CaptureTime:
         """Replaced once the picture has fallen due."""

@@ -4,8 +4,8 @@ MJPEG and snapshots are read here; playlists and containers by FFmpeg. What has 
 playlist that is complete) behaves as a file does.
 """
 
+import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from av.container import InputContainer
 
@@ -53,14 +53,18 @@ class HttpSource(ReopenableSource[SourceSession]):
         if is_playlist(self._spec.url) or self.lossless:
             return self._wait_container(playlist=is_playlist(self._spec.url))
         certificates.require_readable(self._spec.tls_ca, self._url)
-        exchange = self._pending = HttpExchange(self._spec, self._url, self._interruption)
+        exchange = self._pending = HttpExchange(self._spec, self._url, self._clock, self._interruption)
         try:
             exchange.wait_open()
         finally:
             self._pending = None
         kind = exchange.content_type.partition(";")[0].strip().lower()
         if kind.startswith("multipart/") or kind in PICTURE_TYPES:
-            return self._pictures(exchange, kind)
+            try:
+                return self._pictures(exchange, kind)
+            except SourceError:
+                exchange.close()
+                raise
         exchange.close()
         if kind in TEXT_TYPES:
             raise faults.no_known_video(self._url, kind)
@@ -74,7 +78,7 @@ class HttpSource(ReopenableSource[SourceSession]):
                 exchange, spec=self._spec, url=self._url, key=self._next_key(), clock=self._clock, interruption=own
             )
         return SnapshotSession(
-            lambda: HttpExchange(self._spec, self._url, own),
+            lambda: HttpExchange(self._spec, self._url, self._clock, own),
             exchange,
             spec=self._spec,
             url=self._url,
@@ -120,4 +124,4 @@ class HttpSource(ReopenableSource[SourceSession]):
 
 def is_playlist(url: str) -> bool:
     """Whether the address itself says that it is an HLS playlist."""
-    return urlsplit(url).path.lower().endswith(PLAYLIST_SUFFIXES)
+    return re.split("[?#]", url, maxsplit=1)[0].lower().endswith(PLAYLIST_SUFFIXES)

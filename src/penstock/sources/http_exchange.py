@@ -9,20 +9,24 @@ import http.client
 import secrets
 import socket
 import ssl
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from typing import cast
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from penstock import __version__
-from penstock.base.clock import NS_PER_S
+from penstock.base.clock import NS_PER_S, Clock
 from penstock.base.units import format_duration
 from penstock.contracts.sources import SourceError, SourceFault
 from penstock.contracts.specs import StreamSpec
 from penstock.sources import certificates, faults
+from penstock.sources.deadline_socket import DeadlineSocket
 from penstock.sources.http_auth import authorization
 from penstock.sources.interruption import Interruption
 
 MOST_REDIRECTIONS = 5
 _PIECE_BYTES = 64 * 1024
 _REDIRECTIONS = {301, 302, 303, 307, 308}
+_SAFE = "%/:=&?~#+!$,;'@()*[]"
+"""what RFC 3986 lets stand in a path and query; anything else is sent as %XX"""
 
 
 class HttpExchange:
@@ -31,27 +35,36 @@ class HttpExchange:
     `url` is the address as it may be shown. Whoever sets `interruption` calls `interrupt` too.
     """
 
-    def __init__(self, spec: StreamSpec, url: str, interruption: Interruption) -> None:
+    def __init__(self, spec: StreamSpec, url: str, clock: Clock, interruption: Interruption) -> None:
         self._spec = spec
         self._url = url
+        self._clock = clock
         self.interruption = interruption
         self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
+        self._reads: DeadlineSocket | None = None
         self._response: http.client.HTTPResponse | None = None
         self.content_type = ""
 
     def wait_open(self) -> None:
-        """Sends the request and reads the answer's header; each step takes `open_timeout_ns` at most.
+        """Sends the request and reads the answer's header, after redirections where there are some.
 
-        Raises SourceError, also for every answer but success.
+        To connect, and to get an answer, takes `open_timeout_ns` each at most, for each address; a slow name server is
+        waited for. Raises SourceError, also for every answer but success.
         """
-        address = self._spec.url
+        try:
+            self._wait_success()
+        except SourceError:
+            self.close()
+            raise
+
+    def _wait_success(self) -> None:
+        parts = self._split(self._spec.url)
         credentials = ""
         for _ in range(MOST_REDIRECTIONS + 2):
-            parts = urlsplit(address)
             response = self._wait_answer(parts, credentials)
             if response.status in _REDIRECTIONS and response.getheader("Location"):
-                address = self._redirected(parts, str(response.getheader("Location")))
+                parts = self._redirected(parts, str(response.getheader("Location")))
                 credentials = ""
                 self.close()
                 continue
@@ -69,13 +82,9 @@ class HttpExchange:
                     self.close()
                     continue
             if response.status != http.client.OK:
-                self.close()
                 raise self._refused(response.status, response.reason)
             self.content_type = (response.getheader("Content-Type") or "").strip()
-            if self._socket is not None:
-                self._socket.settimeout(self._spec.stall_timeout_ns / NS_PER_S)
             return
-        self.close()
         raise SourceError(
             SourceFault.INVALID_DATA, f"{self._url}: redirects in a circle", "Use the address it should lead to"
         )
@@ -85,6 +94,8 @@ class HttpExchange:
         if self.interruption.is_set():
             raise faults.interrupted(self._url)
         assert self._response is not None, "wait_open comes first"
+        assert self._reads is not None
+        self._reads.until_ns = self._clock.now_ns() + self._spec.stall_timeout_ns
         try:
             piece = self._response.read1(_PIECE_BYTES)
         except TimeoutError:
@@ -121,10 +132,18 @@ class HttpExchange:
         try:
             host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
             connection = self._connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
-            connection.sock = self._wait_connected(host, port, parts.scheme.lower() == "https", timeout_s)
-            headers = {"User-Agent": f"penstock/{__version__}", "Accept": "*/*", "Connection": "close"}
+            connected = self._wait_connected(host, port, parts.scheme == "https", timeout_s)
+            until_ns = self._clock.now_ns() + self._spec.open_timeout_ns
+            self._reads = DeadlineSocket(connected, self._clock, until_ns)
+            connection.sock = cast(socket.socket, self._reads)
+            headers: dict[str, str | bytes] = {
+                "User-Agent": f"penstock/{__version__}",
+                "Accept": "*/*",
+                "Connection": "close",
+            }
             if credentials:
-                headers["Authorization"] = credentials
+                # As bytes: text would be sent as Latin-1, and the hash is of UTF-8.
+                headers["Authorization"] = credentials.encode()
             connection.request("GET", _target(parts), headers=headers)
             # Kept at once: whatever is made of the answer, its buffered reader is to be closed.
             response = self._response = connection.getresponse()
@@ -143,6 +162,9 @@ class HttpExchange:
             made.settimeout(timeout_s)
             self._socket = made
             try:
+                if self.interruption.is_set():
+                    # It came before there was a socket to shut down.
+                    raise InterruptedError
                 made.connect(address)
                 if encrypted:
                     made = certificates.context(self._spec.tls_ca).wrap_socket(made, server_hostname=host)
@@ -157,8 +179,17 @@ class HttpExchange:
             return made
         raise last or OSError(f"no address for {host}")
 
-    def _redirected(self, parts: SplitResult, location: str) -> str:
-        target = urlsplit(urljoin(parts.geturl(), location))
+    def _split(self, address: str) -> SplitResult:
+        try:
+            return urlsplit(address)
+        except ValueError:
+            # Its message would repeat the address with its password.
+            raise SourceError(
+                SourceFault.NOT_FOUND, f"{self._url}: the address, or where it redirects to, is no URL", "Check it"
+            ) from None
+
+    def _redirected(self, parts: SplitResult, location: str) -> SplitResult:
+        target = self._split(self._joined(parts, location))
         if target.scheme not in ("http", "https"):
             raise SourceError(
                 SourceFault.UNSUPPORTED, f"{self._url}: redirects to {target.scheme}://", "Use that address"
@@ -167,7 +198,13 @@ class HttpExchange:
             # The password goes to the same host only.
             userinfo = parts.netloc.rpartition("@")[0]
             target = target._replace(netloc=f"{userinfo}@{target.netloc}")
-        return target.geturl()
+        return target
+
+    def _joined(self, parts: SplitResult, location: str) -> str:
+        try:
+            return urljoin(parts.geturl(), location)
+        except ValueError:
+            return location
 
     def _refused(self, status: int, reason: str) -> SourceError:
         if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
@@ -176,7 +213,7 @@ class HttpExchange:
             return faults.no_such_stream(self._url)
         return SourceError(
             SourceFault.IO_ERROR,
-            f"{self._url}: the server answers {status} {reason}".rstrip(),
+            f"{self._url}: the server answers {status} {reason if reason.isprintable() else ''}".rstrip(),
             "Open the address in a browser; a camera that is busy may serve only few viewers at a time",
         )
 
@@ -185,6 +222,8 @@ class HttpExchange:
             return faults.no_answer(self._url, self._spec.open_timeout_ns)
         if isinstance(error, ConnectionRefusedError):
             return faults.refused(self._url, self._spec.url)
+        if isinstance(error, ValueError) and (told := faults.misread_address(self._url, self._spec.url)) is not None:
+            return told
         if isinstance(error, socket.gaierror):
             return faults.unknown_host(self._url, self._spec.url)
         if isinstance(error, http.client.HTTPException):
@@ -205,7 +244,7 @@ class HttpExchange:
 
 
 def _target(parts: SplitResult) -> str:
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_SAFE)
 
 
 def _reason(error: Exception) -> str:

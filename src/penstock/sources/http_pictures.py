@@ -5,13 +5,13 @@ Each picture decodes by itself and carries no time, so it is dated by the arriva
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from penstock.base.clock import NS_PER_S, Clock
 from penstock.contracts.identity import FrameId, StreamKey
 from penstock.contracts.packets import EncodedImage, StreamInfo
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.specs import StreamSpec
+from penstock.contracts.times import CaptureTime
 from penstock.sources import faults
 from penstock.sources.arrival_clock import ArrivalClock
 from penstock.sources.http_exchange import HttpExchange
@@ -21,14 +21,6 @@ from penstock.sources.multipart import MalformedMultipart, MultipartParser, boun
 PICTURE_TYPES = ("image/jpeg", "image/jpg", "image/pjpeg", "image/png")
 LARGEST_SNAPSHOT_BYTES = 32 * 1024 * 1024
 DEFAULT_SNAPSHOT_FPS = 1.0
-
-
-class PictureStatistics(NamedTuple):
-    """Cumulative counts of one session."""
-
-    pictures: int
-    other_parts: int
-    """parts that are no pictures, passed over"""
 
 
 class _PictureSession:
@@ -50,11 +42,15 @@ class _PictureSession:
     def info(self, info_id: int) -> StreamInfo:
         raise LookupError(f"images describe themselves; there is no configuration {info_id}")
 
-    def _image(self, content_type: str, body: bytes, began_ns: int) -> EncodedImage:
+    def statistics(self) -> SessionStatistics:
+        return SessionStatistics()
+
+    def _image(self, content_type: str, body: bytes, began_ns: int, *, unsure_ns: int = 0) -> EncodedImage:
+        """`unsure_ns` after `began_ns` it may still have been taken."""
         mime = "image/png" if content_type == "image/png" else "image/jpeg"
-        item = EncodedImage(
-            FrameId(self._key, self._seq), mime, body, self._clock.now_ns(), self._arrival.stamp(began_ns)
-        )
+        stamp = self._arrival.stamp(began_ns)
+        capture = CaptureTime(stamp.mono_ns, stamp.basis, stamp.error_ns + unsure_ns)
+        item = EncodedImage(FrameId(self._key, self._seq), mime, body, self._clock.now_ns(), capture)
         self._seq += 1
         return item
 
@@ -78,7 +74,6 @@ class MultipartSession(_PictureSession):
         self._ready: deque[EncodedImage] = deque()
         self._part_began_ns: int | None = None
         self._last_ns = clock.now_ns()
-        self._others = 0
 
     def wait_read(self) -> EncodedImage:
         """The next picture; raises SourceError where none is complete within `stall_timeout_ns`."""
@@ -88,7 +83,7 @@ class MultipartSession(_PictureSession):
                 raise faults.stalled(self._url, self._spec.stall_timeout_ns)
             piece = self._exchange.wait_piece()
             if not piece:
-                raise SourceError(SourceFault.IO_ERROR, f"{self._url}: the camera closed the connection")
+                raise faults.hung_up(self._url)
             self._take(piece)
         return self._ready.popleft()
 
@@ -98,9 +93,6 @@ class MultipartSession(_PictureSession):
 
     def close(self) -> None:
         self._exchange.close()
-
-    def statistics(self) -> PictureStatistics:
-        return PictureStatistics(self._seq, self._others)
 
     def _take(self, piece: bytes) -> None:
         now_ns = self._clock.now_ns()
@@ -112,10 +104,7 @@ class MultipartSession(_PictureSession):
                 SourceFault.INVALID_DATA, f"{self._url}: what comes is no stream of pictures: {error}"
             ) from None
         for part in parts:
-            if part.content_type and part.content_type not in PICTURE_TYPES:
-                self._others += 1
-                continue
-            if part.body:
+            if part.body and (not part.content_type or part.content_type in PICTURE_TYPES):
                 self._ready.append(self._image(part.content_type, part.body, began_ns))
                 self._last_ns = now_ns
             began_ns = now_ns
@@ -146,7 +135,8 @@ class SnapshotSession(_PictureSession):
         self._due_ns = clock.now_ns()
 
     def wait_read(self) -> EncodedImage:
-        """The next picture, once it is due; raises SourceError."""
+        """The next picture, once it is due; raises SourceError, also where it is not complete within the open and the
+        stall time-out together."""
         wait_ns = self._due_ns - self._clock.now_ns()
         if wait_ns > 0 and self._clock.wait(self._interruption.event, wait_ns / NS_PER_S):
             raise faults.interrupted(self._url)
@@ -160,8 +150,11 @@ class SnapshotSession(_PictureSession):
         if content_type not in PICTURE_TYPES:
             raise faults.no_known_video(self._url, content_type)
         body = bytearray()
+        until_ns = now_ns + self._spec.open_timeout_ns + self._spec.stall_timeout_ns
         while piece := exchange.wait_piece():
             body += piece
+            if self._clock.now_ns() > until_ns:
+                raise faults.stalled(self._url, until_ns - now_ns)
             if len(body) > LARGEST_SNAPSHOT_BYTES:
                 raise SourceError(
                     SourceFault.INVALID_DATA, f"{self._url}: a picture of more than {LARGEST_SNAPSHOT_BYTES} bytes"
@@ -170,7 +163,7 @@ class SnapshotSession(_PictureSession):
         self._exchange = None
         if not body:
             raise SourceError(SourceFault.INVALID_DATA, f"{self._url}: an empty picture came")
-        return self._image(content_type, bytes(body), now_ns)
+        return self._image(content_type, bytes(body), now_ns, unsure_ns=self._clock.now_ns() - now_ns)
 
     def interrupt(self) -> None:
         self._interruption.set()
@@ -181,9 +174,6 @@ class SnapshotSession(_PictureSession):
     def close(self) -> None:
         if self._exchange is not None:
             self._exchange.close()
-
-    def statistics(self) -> PictureStatistics:
-        return PictureStatistics(self._seq, 0)
 
 
 def snapshot_fps(spec: StreamSpec, url: str) -> float:

@@ -9,12 +9,10 @@ order: so that unit is due when that picture is, which with B-frames is before i
 import heapq
 from collections import deque
 
-import msgspec
-
 from penstock.base.clock import NS_PER_S, Clock
 from penstock.contracts.identity import FrameId, StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.times import CaptureTime, TimeBasis
 from penstock.sources import faults
 from penstock.sources.interruption import Interruption
@@ -23,16 +21,6 @@ from penstock.sources.reopenable import ReopenableSource
 
 SLIP_NS = 2 * NS_PER_S
 """a reader that is later than this finds the file's time moved on to now, not a backlog to catch up with"""
-
-
-class LiveFileStatistics(msgspec.Struct, frozen=True):
-    """Cumulative counts of one session."""
-
-    pictures: int
-    loops: int
-    """times the end was reached"""
-    slips: int
-    """times the file's time was moved because nobody read for longer than two seconds"""
 
 
 class LiveFileSource(ReopenableSource["LiveFileSession"]):
@@ -62,7 +50,6 @@ class LiveFileSession:
         self._due_ns = 0
         self._interruption = Interruption()
         self._seq = 0
-        self._loops = 0
         self._slips = 0
 
     @property
@@ -95,8 +82,8 @@ class LiveFileSession:
     def close(self) -> None:
         self._file.close()
 
-    def statistics(self) -> LiveFileStatistics:
-        return LiveFileStatistics(self._seq, self._loops, self._slips)
+    def statistics(self) -> SessionStatistics:
+        return SessionStatistics(slips=self._slips)
 
     def _next(self) -> FilePacket:
         if self._interruption.is_set():
@@ -119,7 +106,6 @@ class LiveFileSession:
     def _read(self) -> FilePacket | None:
         packet = self._file.read()
         if packet is None and self._loop and (self._seq or self._ahead):
-            self._loops += 1
             self._file.wait_open()
             packet = self._file.read()
         return packet

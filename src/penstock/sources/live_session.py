@@ -14,11 +14,11 @@ from av.video.stream import VideoStream
 from penstock.base.clock import NS_PER_S, Clock
 from penstock.contracts.identity import FrameId, StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError
 from penstock.contracts.specs import StreamSpec, Transport
 from penstock.contracts.times import CaptureTime
 from penstock.sources import faults, media_stream, nal_units
-from penstock.sources.capture_time import CaptureClock, CaptureStatistics
+from penstock.sources.capture_time import CaptureClock
 from penstock.sources.codec_config import CodecConfigurations
 from penstock.sources.containers import Opened
 from penstock.sources.interruption import Interruption
@@ -68,11 +68,16 @@ class LiveSession:
         What is left of a picture when the connection ends in the middle of it is not given out.
         """
         lost_before = self.lost_packets
+        began_ns = self._clock.now_ns()
         while True:
             packet = self._wait_packet()
-            data = bytes(packet)
+            data, now_ns = bytes(packet), self._clock.now_ns()
             if nal_units.has_picture(self._configurations.current.codec, data):
-                return self._encoded(packet, data, self._clock.now_ns(), damaged=self.lost_packets > lost_before)
+                return self._encoded(packet, data, now_ns, damaged=self.lost_packets > lost_before)
+            if now_ns - began_ns >= self._spec.stall_timeout_ns:
+                # Parameter sets and delimiters without ever a picture are silence too.
+                self._over = True
+                raise faults.stalled(self._url, self._spec.stall_timeout_ns)
 
     def interrupt(self) -> None:
         self._interruption.set()
@@ -82,8 +87,12 @@ class LiveSession:
         with contextlib.suppress(av.error.FFmpegError, OSError):
             self._container.close()
 
-    def statistics(self) -> CaptureStatistics:
-        return self._capture.statistics()
+    def statistics(self) -> SessionStatistics:
+        return SessionStatistics(
+            time_jumps=self._capture.anchors - 1,
+            lost_packets=self.lost_packets,
+            times_refused=self._capture.rtcp_refused,
+        )
 
     def _wait_packet(self) -> "Packet[VideoStream]":
         if self._over or self._interruption.is_set():
@@ -154,4 +163,4 @@ class LiveSession:
     def _ended(self) -> SourceError:
         if self._interruption.is_set():
             return faults.interrupted(self._url)
-        return SourceError(SourceFault.IO_ERROR, f"{self._url}: the camera closed the connection")
+        return faults.hung_up(self._url)

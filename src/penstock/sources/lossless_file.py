@@ -3,7 +3,7 @@
 from penstock.base.clock import Clock
 from penstock.contracts.identity import FrameId, StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.times import CaptureTime, TimeBasis
 from penstock.sources import faults
 from penstock.sources.interruption import Interruption
@@ -60,3 +60,6 @@ class LosslessFileSession:
 
     def close(self) -> None:
         self._file.close()
+
+    def statistics(self) -> SessionStatistics:
+        return SessionStatistics()

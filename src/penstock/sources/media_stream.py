@@ -11,7 +11,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from penstock.contracts.packets import StreamInfo
-from penstock.sources import faults, loss_log
+from penstock.sources import allocation_limit, faults, loss_log
 
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
@@ -19,10 +19,12 @@ NS_PER_US = 1_000
 UNKNOWN_TIME_BASE = (1, 1_000_000)
 
 
-def silence_ffmpeg() -> None:
-    """FFmpeg writes nothing by itself: its lines hold URLs with passwords, and faults say what matters."""
+def prepare_ffmpeg() -> None:
+    """Before anything is opened. FFmpeg writes nothing by itself: its lines hold URLs with passwords, and faults say
+    what matters. And it takes no more memory at once than video needs."""
     if not loss_log.listening():
         av.logging.set_level(None)
+    allocation_limit.limit_allocations()
 
 
 def choose_video(container: InputContainer, url: str) -> VideoStream:

@@ -12,7 +12,7 @@ LARGEST_BYTES = 32 * 1024 * 1024
 _LARGEST_HEADER_BYTES = 16 * 1024
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
-_LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d+)[ \t]*\r?$")
+_LENGTH = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,18})[ \t]*\r?$")
 _TYPE = re.compile(rb"(?im)^content-type:[ \t]*([^\s;]+)")
 
 

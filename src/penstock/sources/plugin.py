@@ -16,9 +16,10 @@ from types import ModuleType
 from typing import Any, cast
 
 from penstock.base.clock import Clock
+from penstock.base.redaction import redact
 from penstock.contracts.identity import StreamKey
 from penstock.contracts.packets import EncodedImage, EncodedPacket, RawFrame, SourceItem, StreamInfo
-from penstock.contracts.sources import Source, SourceError, SourceFault, SourceSession
+from penstock.contracts.sources import SessionStatistics, Source, SourceError, SourceFault, SourceSession
 from penstock.contracts.specs import SourceMode, StreamSpec
 from penstock.sources import faults
 
@@ -35,7 +36,7 @@ class PluginSource:
     def __init__(
         self, spec: StreamSpec, *, key: Callable[[int], StreamKey], clock: Clock, new_session: Callable[[], int]
     ) -> None:
-        self.url = spec.url
+        self.url = redact(spec.url)
         # By the configuration, for nothing of the plugin has run yet.
         self.lossless = spec.mode is SourceMode.LOSSLESS
         self.live = not self.lossless
@@ -50,13 +51,19 @@ class PluginSource:
             raise faults.interrupted(self.url)
         if self._source is None:
             self._source = self._load()
+            if self._interrupted:
+                # It came while the plugin was being loaded, which takes as long as it likes.
+                raise faults.interrupted(self.url)
         try:
             session = self._source.wait_open()
         except SourceError:
             raise
         except Exception as error:
             raise self._explained(error, "wait_open()") from error
-        return PluginSession(session, self.url)
+        try:
+            return PluginSession(session, self.url)
+        except Exception as error:
+            raise self._explained(error, "session") from error
 
     def interrupt(self) -> None:
         self._interrupted = True
@@ -93,10 +100,7 @@ class PluginSession:
     def __init__(self, inner: SourceSession, url: str) -> None:
         self._inner = inner
         self._url = url
-
-    @property
-    def session(self) -> int:
-        return self._inner.session
+        self.session = inner.session
 
     def info(self, info_id: int) -> StreamInfo:
         try:
@@ -122,6 +126,17 @@ class PluginSession:
 
     def close(self) -> None:
         guarded(self._url, "close()", self._inner.close)
+
+    def statistics(self) -> SessionStatistics:
+        """What the plugin counts; a session need not have this method."""
+        asked = getattr(self._inner, "statistics", None)
+        if asked is None:
+            return SessionStatistics()
+        try:
+            told: object = asked()
+        except Exception as error:
+            raise explained(self._url, error, "statistics()") from error
+        return told if isinstance(told, SessionStatistics) else SessionStatistics()
 
 
 class PluginMissing(LookupError):
@@ -151,7 +166,7 @@ def explained(url: str, error: Exception, what: str) -> SourceError:
     """What a plugin raised, and where."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    text = str(error)
+    text = redact(str(error))
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return SourceError(SourceFault.IO_ERROR, f"{url}: {what} raised {said}{where}", "The plugin's code needs mending")
 

@@ -32,14 +32,10 @@ UDP_OPTIONS = {
 }
 
 
-class RtspSession(LiveSession):
-    """One RTSP connection."""
-
-
-class RtspSource(ReopenableSource[RtspSession]):
+class RtspSource(ReopenableSource[LiveSession]):
     """A camera that can be connected to again and again; `interrupt` is final."""
 
-    def _wait_connect(self) -> RtspSession:
+    def _wait_connect(self) -> LiveSession:
         """Connects within `open_timeout_ns`; raises SourceError."""
         if self._spec.transport is Transport.UDP:
             loss_log.listen()
@@ -53,7 +49,7 @@ class RtspSource(ReopenableSource[RtspSession]):
             )
         except SourceError as error:
             raise _with_udp_advice(error, self._spec) from None
-        return RtspSession(opened, key=self._next_key(), spec=self._spec, url=self._url, clock=self._clock)
+        return LiveSession(opened, key=self._next_key(), spec=self._spec, url=self._url, clock=self._clock)
 
 
 def options_of(spec: StreamSpec) -> dict[str, str]:

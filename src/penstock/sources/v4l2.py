@@ -16,7 +16,7 @@ from penstock.contracts.packets import EncodedPacket, RawFrame, StreamInfo
 from penstock.contracts.sources import SourceError, SourceFault
 from penstock.contracts.specs import StreamSpec
 from penstock.contracts.times import CaptureTime, TimeBasis
-from penstock.sources import containers
+from penstock.sources import containers, media_stream
 from penstock.sources.live_session import LiveSession
 from penstock.sources.reopenable import ReopenableSource
 
@@ -53,7 +53,7 @@ class V4l2Session(LiveSession):
         return str(stream.codec_context.pix_fmt)
 
     def _captured(self, packet: "Packet[VideoStream]", pts: int | None, info: StreamInfo, now_ns: int) -> CaptureTime:
-        stamped_ns = None if pts is None else pts * info.time_base[0] * NS_PER_S // info.time_base[1]
+        stamped_ns = media_stream.media_ns(pts, info.time_base)
         if stamped_ns is not None and now_ns - OLDEST_STAMP_NS <= stamped_ns <= now_ns:
             return CaptureTime(stamped_ns, TimeBasis.SENDER, STAMP_ERROR_NS)
         return super()._captured(packet, pts, info, now_ns)

@@ -78,6 +78,10 @@ class CameraStatistics(msgspec.Struct, frozen=True):
     stalls: int = 0
     open_failures: int = 0
     time_jumps: int = 0
+    slips: int = 0
+    lost_packets: int = 0
+    times_refused: int = 0
+    """this and the three before it: see `contracts.sources.SessionStatistics`"""
     connect_ns: int = 0
     """of the last connection"""
     fps: float = 0.0
@@ -337,6 +341,9 @@ def _joined(first: _Part, second: _Part) -> _Part:
         one, other = getattr(first, name), getattr(second, name)
         says_nothing = one == "" or (one == getattr(blank, name) and other != "")
         values[name] = other if says_nothing else one
+    states = {part.state for part in (first, second) if isinstance(part, ModelStatistics)}
+    if states == {"ready", "suspended"}:
+        values["state"] = "suspended"  # it is loaded, says the executor; it fails again and again, says the engine
     return msgspec.structs.replace(first, **values)
 
 

@@ -14,6 +14,8 @@ SCENARIOS = {
     "slash in the password": ("rtsp://admin:pa/ss@cam/ch1", "rtsp://***@cam/ch1"),
     "question mark and hash in the password": ("rtsp://admin:p?a#ss@cam/ch1", "rtsp://***@cam/ch1"),
     "at sign in the path is no password": ("rtsp://cam:554/live@1", "rtsp://cam:554/live@1"),
+    "nor where a sentence goes on": ("rtsp://cam:554/live@1: refused", "rtsp://cam:554/live@1: refused"),
+    "number before a slash in the password": ("rtsp://admin:12/ss@10.0.0.5/x", "rtsp://***@10.0.0.5/x"),
     "inside a sentence": (
         "cannot open rtsp://a:b@cam/x, nor http://c:d@other/y: gone",
         "cannot open rtsp://***@cam/x, nor http://***@other/y: gone",

@@ -332,6 +332,29 @@ def test_a_receiver_that_fails_costs_no_clip(bench: Bench, film: Film) -> None:
     assert bench.recorder.statistics().callbacks_failed == 2
 
 
+def test_a_defect_in_one_step_does_not_end_the_recorder(
+    bench: Bench, film: Film, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.feed(film)
+    bench.recorder.submit_nowait(job(film))
+    step, calls = bench.recorder.step, []
+
+    def failing_once(now_ns: int) -> int:
+        calls.append(now_ns)
+        if len(calls) <= 2:
+            raise RuntimeError("a defect")
+        if bench.recorder.statistics().clips_ready:
+            bench.recorder._stopping = True
+        return step(now_ns)
+
+    monkeypatch.setattr(bench.recorder, "step", failing_once)
+    bench.recorder._run()
+    assert bench.recorder.statistics().clips_ready == 1
+    # The new job woke it once; after that it waits.
+    assert [later - calls[0] for later in calls[1:3]] == [0, NS_PER_S]
+    assert [record.getMessage() for record in caplog.records] == ["unexpected error in the recorder, going on"] * 2
+
+
 def replace_seq(packet: EncodedPacket, **changes: object) -> EncodedPacket:
     return msgspec.structs.replace(packet, id=msgspec.structs.replace(packet.id, **changes))
 

@@ -10,8 +10,9 @@ import pytest
 
 from penstock.contracts.identity import FrameId, Role, StreamKey
 from penstock.contracts.packets import EncodedImage, EncodedPacket, RawFrame, StreamInfo
-from penstock.contracts.sources import SourceError
+from penstock.contracts.sources import SessionStatistics, SourceError
 from penstock.contracts.times import CaptureTime, TimeBasis
+from penstock.ingest import raw_encoder
 from penstock.ingest.intake import Intake
 from penstock.ingest.raw_picture import FORMATS, frame_bytes, picture_of
 from penstock.sources import image_header
@@ -37,6 +38,9 @@ class Nothing:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def statistics(self) -> SessionStatistics:
+        return SessionStatistics()
 
 
 def captured(n: int) -> CaptureTime:
@@ -123,22 +127,30 @@ def test_raw_pixels_are_pictures_at_once_and_packets_for_clips() -> None:
     assert (made[0].info_id, made[0].keyframe, made[1].width_px) == (1, True, 200)
 
 
+def test_pixels_that_cannot_be_encoded_cost_the_clips_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(raw_encoder, "_OPTIONS", {"preset": "no-such-preset"})
+    intake = Intake(Nothing())
+    for n in range(3):
+        taken = intake.take(raw(n, np.zeros((48, 64, 3), np.uint8)))
+        assert taken.picture is not None
+        assert intake.encoded(taken) is None
+    (told,) = caplog.records
+    assert "there are no clips" in told.getMessage()
+
+
 @pytest.mark.parametrize("pixel_format", FORMATS)
 def test_every_format_is_laid_out_as_ffmpeg_means_it(pixel_format: str) -> None:
     size = frame_bytes(pixel_format, 50, 30)
     data = np.arange(size, dtype=np.uint64).astype(np.uint8).tobytes()
     frame = RawFrame(FrameId(KEY, 0), pixel_format, 50, 30, data, 0, captured(0))
     picture = picture_of(frame)
-    layout = {"nv12", "nv21", "yuyv422", "uyvy422", "yvyu422", "bgr0", "rgb0", "yuv422p", "yuvj422p"}
-    planes = b"".join(
-        bytes(memoryview(plane))[row * plane.line_size :][: len(data) // (30 if len(picture.planes) == 1 else 1)]
-        for plane in picture.planes[:1]
-        for row in range(30)
-    )
-    if len(picture.planes) == 1:
-        assert planes == data
-    elif pixel_format not in layout:
-        assert picture.to_ndarray().tobytes() == data
+    packer = av.CodecContext.create("rawvideo", "w")
+    assert isinstance(packer, av.VideoCodecContext)
+    packer.width, packer.height, packer.pix_fmt, packer.time_base = 50, 30, pixel_format, Fraction(1, 25)
+    picture.pts, picture.time_base = 0, packer.time_base
+    assert b"".join(bytes(packet) for packet in packer.encode(picture)) == data
 
 
 BROKEN = {

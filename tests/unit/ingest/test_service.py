@@ -33,7 +33,8 @@ from penstock.framebus.slots import LeaseBook, SlotAllocator, SlotReader, format
 from penstock.ingest.books import WORDS, UnitBooks
 from penstock.ingest.newest import Newest, NewestFrame
 from penstock.ingest.service import IngestService, ServedCamera
-from penstock.ingest.stream import Phase, StreamWorker
+from penstock.ingest.status import Phase
+from penstock.ingest.stream import StreamWorker
 from penstock.testkit.views import frame_ref
 
 SPEC = ViewSpec(16, 12, PixelFormat.GRAY8)

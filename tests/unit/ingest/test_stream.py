@@ -12,7 +12,7 @@ from penstock.base.clock import SimulatedClock
 from penstock.contracts.identity import Role
 from penstock.contracts.messages import CameraState
 from penstock.contracts.packets import EncodedPacket, StreamInfo
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.specs import GateSpec, StreamSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import HeapRegions
@@ -20,12 +20,13 @@ from penstock.framebus.ring import RingReader, RingWriter, format_ring, ring_byt
 from penstock.ingest.books import WORDS, UnitBooks, Word
 from penstock.ingest.gate import Gate
 from penstock.ingest.newest import NewestFrame
+from penstock.ingest.status import StreamStatus
 from penstock.ingest.stream import StreamWorker
 from penstock.sources.backoff import Backoff
 from penstock.testkit.film import Film, make_film
 
 MS = 1_000_000
-Step = EncodedPacket | SourceError | Exception
+Step = EncodedPacket | SessionStatistics | Exception
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,7 @@ class ScriptedSession:
     def __init__(self, number: int, steps: Sequence[Step], info: StreamInfo) -> None:
         self.session = number
         self.closed = False
+        self.counted = SessionStatistics()
         self._steps = list(steps)
         self._info = info
 
@@ -47,6 +49,9 @@ class ScriptedSession:
         if not self._steps:
             raise SourceError(SourceFault.INTERRUPTED, "the script is over")
         step = self._steps.pop(0)
+        if isinstance(step, SessionStatistics):
+            self.counted = step
+            return self.wait_read()
         if isinstance(step, Exception):
             raise step
         stream = msgspec.structs.replace(step.id.stream, session=self.session)
@@ -57,6 +62,9 @@ class ScriptedSession:
 
     def close(self) -> None:
         self.closed = True
+
+    def statistics(self) -> SessionStatistics:
+        return self.counted
 
 
 class ScriptedSource:
@@ -87,6 +95,16 @@ class ScriptedSource:
         """Nothing waits."""
 
 
+class HookedClock(SimulatedClock):
+    """`waiting` is called whenever the stream begins to wait."""
+
+    waiting: Callable[[], None] = staticmethod(lambda: None)
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        self.waiting()
+        return super().wait(event, timeout_s)
+
+
 class Life:
     """A worker that has run its script, and what was seen of it at each of its news."""
 
@@ -97,21 +115,25 @@ class Life:
         *,
         roles: tuple[Role, ...] = (Role.DETECT, Role.RECORD),
         lossless: bool = False,
+        loop: bool = True,
     ) -> None:
-        self.clock = SimulatedClock(1_000 * MS)
+        self.clock = HookedClock(1_000 * MS)
+        self.on_news: Callable[[], None] = lambda: None
         self.counters = CounterBlock(memoryview(bytearray(8 * WORDS)), WORDS)
         self.region = HeapRegions().create("ring", ring_bytes(100_000, 64))
         format_ring(self.region, 100_000, 64)
         self.source = ScriptedSource(sessions, info, lossless)
         self.newest = NewestFrame()
+        self.ring = RingWriter(self.region, 10**12)
+        self.gate = Gate(GateSpec())
         self.seen: list[tuple[str, int, int | None]] = []
         self.worker = StreamWorker(
-            StreamSpec("door", "rtsp://cam", roles),
+            StreamSpec("door", "rtsp://cam", roles, loop=loop),
             self.source,
             books=UnitBooks(self.counters),
-            ring=RingWriter(self.region, 10**12),
+            ring=self.ring,
             newest=self.newest,
-            gate=Gate(GateSpec()),
+            gate=self.gate,
             backoff=Backoff(3_000 * MS, lambda: 0.0),
             clock=self.clock,
             on_news=self._news,
@@ -126,6 +148,7 @@ class Life:
             assert newest.ref.id.stream.session == phase.session
             if self.hand_over:
                 self.worker.handed_over(newest.ref.index)
+        self.on_news()
 
     def run(self) -> "Life":
         self.worker._run()
@@ -209,8 +232,8 @@ def test_whatever_fails_between_two_counts_the_books_balance(film: Film, monkeyp
 
         return call
 
-    monkeypatch.setattr(life.worker._ring, "write", failing(life.worker._ring.write, 3))
-    monkeypatch.setattr(life.worker._gate, "moved", failing(life.worker._gate.moved, 5))
+    monkeypatch.setattr(life.ring, "write", failing(life.ring.write, 3))
+    monkeypatch.setattr(life.gate, "moved", failing(life.gate.moved, 5))
     monkeypatch.setattr(ScriptedSession, "info", failing(ScriptedSession.info, 7))
     life.run()
     units = life.units
@@ -235,24 +258,28 @@ def test_a_file_read_to_its_end_is_flushed_and_never_opened_again(film: Film) ->
     assert life.worker.status().state is CameraState.ENDED
 
 
+@pytest.mark.parametrize(("loop", "state", "sessions"), [(False, "ended", 1), (True, "connecting", 2)])
+def test_a_live_stream_with_an_end_is_read_again_unless_told_otherwise(
+    film: Film, loop: bool, state: str, sessions: int
+) -> None:
+    ended = SourceError(SourceFault.ENDED, "end of file")
+    life = Life([[*film.packets[:3], ended], film.packets[:3]], film.info, loop=loop).run()
+    assert life.seen[-1][0] == state
+    assert life.units.sessions == sessions
+
+
 def test_a_lossless_stream_goes_on_only_when_its_frame_was_handed_over(film: Film) -> None:
     life = Life([film.packets[:5]], film.info, lossless=True)
     life.hand_over = False
     waited = []
 
-    class Waiting(SimulatedClock):
-        def wait(self, event: threading.Event, timeout_s: float) -> bool:
-            newest, _ = life.newest.look()
-            if newest is None:
-                return super().wait(event, timeout_s)
+    def waiting() -> None:
+        newest, _ = life.newest.look()
+        if newest is not None:
             waited.append(newest.ref.index)
-            if len(waited) % 3 == 0:
-                life.worker.handed_over(newest.ref.index)
-            else:
-                life.worker.handed_over(newest.ref.index - 1)
-            return event.is_set()
+            life.worker.handed_over(newest.ref.index - bool(len(waited) % 3))
 
-    life.worker._clock = Waiting(1)
+    life.clock.waiting = waiting
     life.run()
     assert waited == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5]
     assert life.units.decoded == 5
@@ -269,13 +296,8 @@ def test_status_can_be_asked_at_any_moment(film: Film) -> None:
     life = Life([film.packets[:5], film.packets[:5]], film.info)
     before = life.worker.status()
     assert (before.state, before.fps, before.codec) == (CameraState.STARTING, 0.0, "")
-    asked = []
-
-    def ask() -> None:
-        life._news()
-        asked.append(life.worker.status())
-
-    life.worker._on_news = ask
+    asked: list[StreamStatus] = []
+    life.on_news = lambda: asked.append(life.worker.status())
     life.run()
     assert [status.fps for status in asked if status.state is CameraState.UP][3] == pytest.approx(25.0)
     assert asked[-1].width_px == 64
@@ -314,3 +336,24 @@ def test_a_connection_that_ended_processes_is_tried_ever_later(film: Film, death
 def test_an_orderly_refusal_is_no_crash(film: Film) -> None:
     life = Life([SourceError(SourceFault.REFUSED, "rtsp://cam refused the connection")], film.info).run()
     assert life.counters[Word.UNPROVEN] == 0
+
+
+def test_what_sessions_count_is_summed_over_them(film: Film) -> None:
+    first: list[Step] = [SessionStatistics(1, 0, 5, 0), film.packets[0], SessionStatistics(1, 2, 9, 4), film.packets[1]]
+    stalled = SourceError(SourceFault.STALLED, "its segments came late")
+    life = Life([[*first, SessionStatistics(1, 3, 9, 4), stalled], [SessionStatistics(2), film.packets[0]]], film.info)
+    units = life.run().units
+    assert (units.time_jumps, units.slips, units.lost_packets, units.times_refused) == (3, 3, 9, 4)
+
+
+def test_pictures_still_in_the_decoder_are_shown_before_another_configuration(film: Film) -> None:
+    """Without loss means all of them, also where the size changes in the middle of a file."""
+    held = make_film(frames=12, b_frames=2, gop=12, width_px=64, height_px=48)
+    changed = [msgspec.structs.replace(packet, info_id=1) for packet in held.packets]
+    ended = SourceError(SourceFault.ENDED, "end of file")
+    life = Life([[*held.packets, *changed, ended]], held.info, lossless=True).run()
+    assert (life.units.received, life.units.decoded, life.units.lost) == (24, 24, 0)
+
+
+def test_a_worker_that_never_started_has_stopped(film: Film) -> None:
+    assert Life([], film.info).worker.wait_stopped(0)

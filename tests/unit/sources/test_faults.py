@@ -6,7 +6,7 @@ import av.error
 import pytest
 
 from penstock.contracts.sources import SourceFault
-from penstock.sources.faults import open_fault
+from penstock.sources.faults import open_fault, unknown_host
 
 URL = "rtsp://***@10.0.0.9/cam"
 RAW = "rtsp://operator:Tr0ub4dor@10.0.0.9/cam"
@@ -36,3 +36,36 @@ def test_a_camera_that_answers_no_stream(error: Exception, fault: SourceFault, t
 def test_a_file_that_may_not_be_read_is_no_camera_that_hung_up() -> None:
     found = open_fault(av.error.PermissionError(errno.EPERM, "", ""), "/video.mp4", "/video.mp4", 10, 1_000)
     assert "permission denied" in found.what
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "rtsp://operator:Tr0ub/4dor@10.0.0.9/cam",
+        "rtsp://operator:1234/4dor@10.0.0.9/cam",
+        "rtsp://operator:Tr0u@b?4dor@10.0.0.9/cam",
+        "rtsp://operator:Tr0ub#4dor@10.0.0.9/cam",
+    ],
+)
+def test_a_password_that_cuts_its_address_in_two_is_explained_and_not_shown(raw: str) -> None:
+    told = str(unknown_host(URL, raw))
+    assert told.startswith(
+        f"{URL}: the host in this address cannot be found. In a user name or password write @ as %40"
+    )
+    assert not {"Tr0u", "1234", "operator", "4dor"} & set(told.replace("/", " ").split())
+
+
+def test_an_at_sign_in_a_path_is_no_password() -> None:
+    found = unknown_host("rtsp://cam.invalid/live@1", "rtsp://cam.invalid/live@1")
+    assert "the name cam.invalid is unknown" in str(found)
+
+
+def test_a_port_that_is_no_number_and_files_that_may_not_be_opened() -> None:
+    misread = open_fault(av.error.OSError(errno.EINVAL, "", ""), "rtsp://cam:x/y", "rtsp://cam:x/y", 10, 1_000)
+    assert "the port after the host is no number" in misread.what
+    torn = "rtsp://operator:Tr0ub/4dor@10.0.0.9/cam"
+    found = open_fault(av.error.OSError(errno.EINVAL, "", ""), URL, torn, 10, 1_000)
+    assert "write @ as %40" in found.advice
+    full = open_fault(av.error.OSError(errno.EMFILE, "", ""), URL, RAW, 10, 1_000)
+    assert "too many files are open" in full.what
+    assert "ulimit -n" in full.advice

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.sources.media_file import Timeline, path_of
+from penstock.sources.file_timeline import Timeline
+from penstock.sources.media_file import path_of
 
 MS = 1_000_000
 

@@ -1,14 +1,16 @@
 """Source plugins: found, guarded, and named when they fail."""
 
 import logging
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from penstock.base.clock import SimulatedClock
 from penstock.contracts.identity import Role, StreamKey
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.specs import StreamSpec
 from penstock.sources.plugin import PluginSource
 
@@ -111,6 +113,39 @@ def test_a_session_is_guarded(
     assert [("cannot" in record.getMessage()) for record in caplog.records] == [True] * 3
     with pytest.raises(SourceError, match="reading was stopped"):
         source.wait_open()
+
+
+def test_statistics_are_taken_where_a_plugin_counts(tmp_path: Path) -> None:
+    plain = source_of(written(tmp_path, WORKING.format(read="return None"))).wait_open()
+    assert plain.statistics() == SessionStatistics()
+    counting = WORKING.replace("session = 9", "session = 9\n    def statistics(self): {read}")
+    told = "from penstock.contracts.sources import SessionStatistics as S; return S(lost_packets=4)"
+    assert source_of(written(tmp_path, counting.format(read=told))).wait_open().statistics().lost_packets == 4
+    with pytest.raises(SourceError, match=r"statistics\(\) raised ZeroDivisionError"):
+        source_of(written(tmp_path, counting.format(read="return 1 / 0"))).wait_open().statistics()
+
+
+def test_a_session_without_number_is_a_fault_of_the_plugin(tmp_path: Path) -> None:
+    code = WORKING.format(read="return None").replace("session = 9", "pass")
+    with pytest.raises(SourceError, match="session raised AttributeError"):
+        source_of(written(tmp_path, code)).wait_open()
+
+
+def test_what_a_plugin_raises_is_told_without_its_password(tmp_path: Path) -> None:
+    code = "def factory(**a):\n    raise ValueError('no route to rtsp://me:hunter2@cam/x')"
+    assert "hunter2" not in str(failing(written(tmp_path, code)))
+
+
+def test_who_is_stopped_while_loading_opens_nothing(tmp_path: Path) -> None:
+    code = WORKING.format(read="return None") + "import stopping_now\nstopping_now.source.interrupt()\n"
+    source = source_of(written(tmp_path, code))
+    sys.modules["stopping_now"] = module = ModuleType("stopping_now")
+    module.source = source  # type: ignore[attr-defined]
+    try:
+        with pytest.raises(SourceError, match="reading was stopped"):
+            source.wait_open()
+    finally:
+        del sys.modules["stopping_now"]
 
 
 def test_a_mended_file_is_loaded_at_the_next_attempt(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from penstock.base.clock import SimulatedClock
 from penstock.contracts.identity import FrameId, Role, StreamKey
 from penstock.contracts.packets import EncodedPacket, StreamInfo
-from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.times import CaptureTime, TimeBasis
 from penstock.sources.probe import wait_probe
 
@@ -47,6 +47,9 @@ class Scripted:
         return EncodedPacket(FrameId(KEY, self._seq - 1), 0, bytes(1000), step[2], step[1], None, 0, now_ns, capture)
 
     def interrupt(self) -> None: ...
+
+    def statistics(self) -> SessionStatistics:
+        return SessionStatistics()
 
     def close(self) -> None:
         self.closed = True
