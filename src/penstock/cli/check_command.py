@@ -8,6 +8,7 @@ from rich.table import Table
 
 from penstock.base.redaction import redact
 from penstock.base.units import format_duration
+from penstock.cli.config_file import configuration_file
 from penstock.cli.main import UsageProblem
 from penstock.cli.models_commands import named_model_file
 from penstock.config.effective import effective_camera, rendered
@@ -25,7 +26,7 @@ def check_command(path: Path, console: Console | None = None, *, show: bool = Fa
     console = console or Console(highlight=False)
     if camera and not show:
         raise UsageProblem("a camera's name goes with --show: penstock check --show CONFIG CAMERA")
-    loaded = load_config(path, os.environ, rule_check=check_rule, model_file=named_model_file)
+    loaded = load_config(configuration_file(path), os.environ, rule_check=check_rule, model_file=named_model_file)
     for warning in loaded.warnings:
         console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
     if show:

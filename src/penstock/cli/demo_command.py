@@ -6,6 +6,7 @@ configuration is written to a file as anybody would write it, and run like any o
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -45,10 +46,8 @@ def demo_command(options: DemoOptions) -> int:
         duration_ns(options.for_text, "--for")
     data_dir = (options.data_dir or DATA_DIR).absolute()
     told = Console(stderr=True, highlight=False)
-    told.print(
-        f"A demonstration with {options.cameras} simulated cameras; the first time, their scenes are drawn.",
-        soft_wrap=True,
-    )
+    cameras = "1 simulated camera" if options.cameras == 1 else f"{options.cameras} simulated cameras"
+    told.print(f"A demonstration with {cameras}; the first time, scenes are drawn.", soft_wrap=True)
     simulator = Simulator(options, data_dir / "films")
     try:
         ready = simulator.wait_ready()
@@ -60,13 +59,32 @@ def demo_command(options: DemoOptions) -> int:
         run = RunOptions(
             for_text=options.for_text,
             report=options.report,
-            metrics_port=options.metrics_port,
+            metrics_port=_metrics_port(options, loaded.config.metrics.port, told),
             quiet=options.quiet,
         )
         code = run_configured(loaded, run, complete=lambda report: _completed(report, ready, simulator))
     finally:
         simulator.wait_stopped()
     return code
+
+
+def _metrics_port(options: DemoOptions, usual: int, told: Console) -> int | None:
+    """Another one where `usual` is taken and none was asked for: a demonstration is not to fail for that."""
+    if options.metrics_port is not None or (free := _free_port(usual)) == usual:
+        return options.metrics_port
+    told.print(f"Port {usual} is in use, so /metrics and /health are at http://127.0.0.1:{free}/", soft_wrap=True)
+    return free
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted`, or any other where a program listens there."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", wanted))
+        except OSError:
+            trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
 
 
 def _completed(report: dict[str, Any], ready: Ready, simulator: "Simulator") -> None:

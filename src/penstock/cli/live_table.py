@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 TABLE_S = 0.5
 LINES_S = 10.0
+FAULTS_SHOWN = 4
 _COLOURS = {"up": "green", "down": "red", "connecting": "yellow", "starting": "yellow"}
 
 
@@ -112,22 +113,26 @@ def render(state: LiveState) -> RenderableType:
         table.add_column(heading, no_wrap=True)
     for heading in ("fps in", "analysed/s", "age p50", "age p99", "events"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("last event", no_wrap=True)
+    table.add_column("last event")  # the only one that may shrink
     for row in state.rows:
-        note = f"{row.state} ({row.fault})" if row.fault and row.state != "up" else row.state
         table.add_row(
             Text(row.camera),
-            Text(note, style=_COLOURS.get(row.state, "")),
+            Text(row.state, style=_COLOURS.get(row.state, "")),
             f"{row.fps_in:.1f}",
             f"{row.analysed_per_s:.1f}",
             milliseconds(row.age_p50_ms),
             milliseconds(row.age_p99_ms),
             str(row.events),
-            Text(row.last_event),
+            Text(row.last_event, no_wrap=True, overflow="ellipsis"),
         )
+    faults = [f"{row.camera}: {row.fault}" for row in state.rows if row.fault and row.state != "up"]
     fates = "  ".join(f"{name} {count}" for name, count in state.fates.items() if count)
     used = f"{state.processes} processes  {state.cpu_cores:.2f} cores  {format_size(state.rss_bytes)}"
-    parts: list[RenderableType] = [table, Text(f"\n{used}   {fates}", style="dim")]
+    parts: list[RenderableType] = [table]
+    parts += [Text(fault, style="red") for fault in faults[:FAULTS_SHOWN]]
+    if len(faults) > FAULTS_SHOWN:
+        parts.append(Text(f"{len(faults) - FAULTS_SHOWN} more cameras are away", style="red"))
+    parts.append(Text(f"\n{used}   {fates}", style="dim"))
     parts += [Text(f"{note.severity:<7} {note.camera}: {event_text(note)}") for note in state.events]
     parts.append(Text("Ctrl-C ends the run", style="dim"))
     return Group(*parts)

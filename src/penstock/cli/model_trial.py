@@ -37,7 +37,10 @@ class Trial:
 def wait_try(trial: Trial, tell: Callable[[str], None] | None) -> list[dict[str, Any]]:
     """Runs the model; one record for each frame. Raises ModelError, SourceError, UsageProblem and OSError."""
     several = len(trial.pictures) > 1 or trial.frames > 1
-    folder = trial.output if trial.output is not None and (several or trial.output.is_dir()) else None
+    is_folder = trial.output is not None and (several or trial.output.is_dir() or not trial.output.suffix)
+    folder = trial.output if is_folder else None
+    if trial.output is not None and folder is None and trial.output.suffix.lower() not in (".jpg", ".jpeg"):
+        raise UsageProblem(f"--output {trial.output}: pictures are written as JPEG; name a .jpg, or a folder")
     if folder is not None and folder.is_file():
         raise UsageProblem(f"--output {folder}: is a file, and there are several pictures; name a folder")
     clock = SystemClock()
@@ -111,8 +114,9 @@ def _row(picture: str, frame: SampledFrame, result: Result, took_ns: int) -> dic
 
 
 def _lines(row: dict[str, Any]) -> list[str]:
-    counts = {"detections": "boxes", "classes": "classes", "scalars": "numbers"}
-    what = ", ".join(f"{len(row[key])} {name}" for key, name in counts.items() if row[key]) or "nothing found"
+    counts = {"detections": ("box", "boxes"), "classes": ("class", "classes"), "scalars": ("number", "numbers")}
+    found = [f"{len(row[key])} {name[len(row[key]) > 1]}" for key, name in counts.items() if row[key]]
+    what = ", ".join(found) or "nothing found"
     lines = [f"{row['picture']} frame {row['frame']} ({row['size'][0]}×{row['size'][1]}): {what}, {row['ms']:.1f} ms"]
     for d in row["detections"]:
         left, top, right, bottom = d["xyxy"]

@@ -1,5 +1,6 @@
 """`penstock run`: from a file, from options or from nothing to a specification, and the run of it."""
 
+import contextlib
 import json
 import os
 import sys
@@ -13,7 +14,9 @@ from rich.console import Console
 from penstock.base.clock import SystemClock
 from penstock.base.ids import boot_id, host_id, new_run_id
 from penstock.base.units import parse_duration_ns
+from penstock.cli.config_file import configuration_file
 from penstock.cli.live_table import live_view
+from penstock.cli.log_lines import LinesAboveTable
 from penstock.cli.main import UsageProblem
 from penstock.cli.models_commands import named_model_file
 from penstock.cli.summary import print_summary
@@ -62,14 +65,19 @@ def run_configured(
     for warning in loaded.warnings:
         errors.print(str(warning), style="yellow", markup=False, soft_wrap=True)
     config = with_options(loaded.config, options)
+    if not config.rules:
+        advice = "add one under `rules`" if options.config else 'add --rule "MotionLevel > 0.01 for 1s" or one like it'
+        errors.print(f"There is no rule, so nothing will be an event; {advice}", style="yellow", markup=False)
     clock = SystemClock()
     console = Console(highlight=False)
     live = None if options.quiet else live_view(console, clock)
-    if live is not None and console.is_terminal and sys.stderr.isatty() and options.log_level is None:
+    one_terminal = live is not None and console.is_terminal and sys.stderr.isatty()
+    if one_terminal and options.log_level is None:
         config = _quieter(config)
     from penstock.runtime import application  # noqa: PLC0415 - a mistake in the command is told without loading all
 
-    report = application.run(specification(config, clock), isolation=config.isolation, for_ns=for_ns, live=live)
+    with LinesAboveTable(console) if one_terminal else contextlib.nullcontext():
+        report = application.run(specification(config, clock), isolation=config.isolation, for_ns=for_ns, live=live)
     if complete is not None:
         complete(report)
     path = options.report or Path(config.data_dir) / "report.json"
@@ -89,7 +97,9 @@ def configuration(options: RunOptions) -> LoadedConfig:
                 "a configuration file and --camera, --model or --rule do not go together; "
                 "put them into the file, or leave the file out"
             )
-        return load_config(options.config, os.environ, rule_check=check_rule, model_file=named_model_file)
+        return load_config(
+            configuration_file(options.config), os.environ, rule_check=check_rule, model_file=named_model_file
+        )
     if not options.cameras:
         if described:
             raise UsageProblem("no camera; add --camera URL_OR_FILE")

@@ -11,6 +11,7 @@ from penstock.base.units import format_duration
 
 MIB = 1024 * 1024
 EVENTS_SHOWN = 20
+UNSEEN_SHOWN = 8
 WIDTH = 110
 """at least, so that fates stay on one line where the output goes to a file"""
 
@@ -18,13 +19,19 @@ WIDTH = 110
 def print_summary(report: dict[str, Any], console: Console, *, data_dir: Path | None = None) -> None:
     """`report` is what `telemetry.report.run_report` made."""
     duration = format_duration(round(report["duration_s"] * 1e9))
-    console.print(Text(f"\nRun {report['run_id']}: {duration}, {len(report['events'])} events", style="bold"))
-    console.print(_lanes(report), width=max(console.width, WIDTH))
+    events = len(report["events"])
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
+    console.print(
+        Text(f"\nRun {report['run_id']}: {duration}, {events} event{'' if events == 1 else 's'}", style="bold")
+    )
+    console.print(_lanes(report))
+    _print_unseen(report, console)
     console.print(_cost(report))
     if report["events"]:
         console.print()
         _print_events(report, console, data_dir)
-    if "truth" in report:
+    if "truth" in report and any(report["truth"][count] for count in ("expected", "borderline", "false")):
         _print_truth(report["truth"], console)
     if report["books_balanced"]:
         console.print("\nEvery frame is accounted for.")
@@ -54,6 +61,18 @@ def _lanes(report: dict[str, Any]) -> Table:
     return table
 
 
+def _print_unseen(report: dict[str, Any], console: Console) -> None:
+    """Cameras of which no picture came: their rows of zeros do not say why."""
+    unseen = {name: camera for name, camera in report["cameras"].items() if not camera["access_units"]["received"]}
+    if unseen:
+        console.print()
+    for name, camera in list(unseen.items())[:UNSEEN_SHOWN]:
+        why = camera["fault"] or f"it was still {camera['state']}"
+        console.print(Text(f"{name}: not one picture came: {why}", style="yellow"), soft_wrap=True)
+    if len(unseen) > UNSEEN_SHOWN:
+        console.print(f"({len(unseen) - UNSEEN_SHOWN} more cameras without a picture are in the report)")
+
+
 def _cost(report: dict[str, Any]) -> str:
     """What all processes together took; memory that they share counts once."""
     processes = report["processes"].values()
@@ -69,7 +88,8 @@ def _print_events(report: dict[str, Any], console: Console, data_dir: Path | Non
         console.print(f"({hidden} earlier events are in the report)")
     for event in report["events"][-EVENTS_SHOWN:]:
         lasted = f"{event['lasted_s']:.1f} s" if event["lasted_s"] is not None else event["state"]
-        head = f"{event['confirmed_utc'][11:19]} {event['camera']}: {event['rule']}, {lasted}"
+        cut = " until the run ended" if event["state"] == "interrupted" else ""
+        head = f"{event['confirmed_utc'][11:19]} {event['camera']}: {event['rule']}, {lasted}{cut}"
         pieces = [_piece(piece, data_dir) for piece in report["clips"] if piece["event_id"] == event["event_id"]]
         console.print(Text("\n         ".join([head, *pieces])), soft_wrap=True)
 
@@ -84,11 +104,12 @@ def _print_truth(truth: dict[str, Any], console: Console) -> None:
     """How the events of a demonstration compare with what was drawn."""
     delay = truth["delay_ms"]
     late = f", decided {delay['p50']:.0f} ms (median) after they were due" if delay else ""
-    console.print(
-        f"\nOf {truth['expected']} events that were drawn, {truth['found']} were confirmed{late}; "
-        f"{truth['missed']} missed, {truth['false']} false, {truth['borderline']} too close to call.",
-        soft_wrap=True,
-    )
+    drawn = "1 event that was drawn" if truth["expected"] == 1 else f"{truth['expected']} events that were drawn"
+    verb = "was" if truth["found"] == 1 else "were"
+    unjudged = truth["borderline"]
+    rest = f"; {unjudged} not judged: under way when the run began or ended, or just at a limit" if unjudged else ""
+    wrong = f"{truth['missed']} missed, {truth['false']} false"
+    console.print(f"\nOf {drawn}, {truth['found']} {verb} confirmed{late}; {wrong}{rest}.", soft_wrap=True)
     for kind in ("missed", "false"):
         for event in truth[f"{kind}_events"]:
             when = f" at {event['start_utc']}" if "start_utc" in event else f" {event['event_id']}"

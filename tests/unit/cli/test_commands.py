@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -169,8 +170,26 @@ def test_a_file_and_cameras_do_not_go_together(tmp_path: Path) -> None:
         configuration(RunOptions(config=tmp_path / "c.yaml", cameras=("a.mp4",)))
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("rtsp://viewer:geheim@192.0.2.1/main", "--camera ADDRESS"),
+        ("yard.mp4", "--camera yard.mp4"),
+        ("people.onnx", "--model people.onnx --camera"),
+    ],
+)
+def test_a_camera_or_a_model_instead_of_a_configuration(
+    command: str, given: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(command, given) == 2
+    told = capsys.readouterr().err
+    assert advice in told
+    assert "geheim" not in told
+
+
 def test_nothing_to_run_names_the_demonstration() -> None:
-    with pytest.raises(UsageProblem, match="nothing to run; .* penstock demo"):
+    with pytest.raises(UsageProblem, match=r"nothing to run; .* penstock demo"):
         configuration(RunOptions())
 
 
@@ -185,6 +204,10 @@ def test_the_summary_tells_lanes_events_and_books() -> None:
         "duration_s": 30.0,
         "books_balanced": False,
         "unbalanced": ["frames of lane front/people"],
+        "cameras": {
+            "front": {"state": "up", "fault": "", "access_units": {"received": 750}},
+            "back": {"state": "down", "fault": "the camera refused the password", "access_units": {"received": 0}},
+        },
         "lanes": {
             "front/people": {
                 "camera": "front",
@@ -201,7 +224,7 @@ def test_the_summary_tells_lanes_events_and_books() -> None:
                 "confirmed_utc": "2026-01-31T12:00:05.000Z",
                 "camera": "front",
                 "rule": "two",
-                "state": "ended",
+                "state": "interrupted",
                 "lasted_s": 4.2,
             }
         ],
@@ -214,15 +237,43 @@ def test_the_summary_tells_lanes_events_and_books() -> None:
             {"event_id": "e1", "kind": "snapshot", "state": "failed", "path": "", "reason": "disk full"},
         ],
     }
-    console = Console(width=120, record=True, file=io.StringIO())
+    console = Console(width=80, record=True, file=io.StringIO())
     print_summary(report, console, data_dir=Path("data"))
     text = console.export_text()
-    assert "Run r1: 30 s, 1 events" in text
+    assert "Run r1: 30 s, 1 event\n" in text
+    assert "back: not one picture came: the camera refused the password" in text
+    assert "front: not one picture" not in text
     assert [word for word in text.splitlines()[3].split() if word != "ms"] == (
         ["front", "people", "750", "150", "5.0", "80", "120", "140", "590", "not", "due"]
     )
     assert "2 processes: 0.60 cores, 100 MiB" in text
-    assert "12:00:05" in text
+    assert "12:00:05 front: two, 4.2 s until the run ended" in text
     assert "data/clips/e1.mp4" in text
     assert "snapshot failed: disk full" in text
     assert "Not accounted for: frames of lane front/people." in text
+
+
+@pytest.mark.parametrize(
+    ("expected", "borderline", "told"),
+    [
+        (1, 0, "Of 1 event that was drawn, 1 was confirmed; 0 missed, 0 false."),
+        (2, 3, "Of 2 events that were drawn, 2 were confirmed; 0 missed, 0 false; 3 not judged: under way"),
+        (0, 0, ""),
+    ],
+)
+def test_the_summary_of_a_demonstration(expected: int, borderline: int, told: str) -> None:
+    truth: dict[str, Any] = {"expected": expected, "found": expected, "missed": 0, "false": 0, "borderline": borderline}
+    truth |= {"delay_ms": {}, "missed_events": [], "false_events": []}
+    report: dict[str, Any] = {
+        "run_id": "r1",
+        "duration_s": 9.0,
+        "books_balanced": True,
+        "unbalanced": [],
+        "truth": truth,
+    }
+    report |= {"cameras": {}, "lanes": {}, "events": [], "clips": [], "processes": {}}
+    console = Console(record=True, file=io.StringIO())
+    print_summary(report, console)
+    text = console.export_text()
+    assert told in text
+    assert ("that w" in text) == bool(told)

@@ -109,9 +109,21 @@ def test_the_table_shows_it(clock: SimulatedClock) -> None:
     headings = "camera|state|fps in|analysed/s|age p50|age p99|events|last event"
     assert "|".join(re.split(r"\s{2,}", lines[0].strip())) == headings
     assert lines[1].split()[:5] == ["front", "up", "25.0", "10.0", "80"]
-    assert lines[2].split()[:3] == ["back", "down", "(refused)"]
-    assert "2 processes  0.60 cores  1 MiB   analysed 10" in lines[4]
-    assert lines[5] == "alert   front: 22:13:25 two (open)"
+    assert lines[2].split()[:3] == ["back", "down", "0.0"]
+    assert lines[3] == "back: refused"
+    assert "2 processes  0.60 cores  1 MiB   analysed 10" in lines[5]
+    assert lines[6] == "alert   front: 22:13:25 two (open)"
+
+
+def test_on_a_narrow_terminal_only_the_last_event_is_cut(clock: SimulatedClock) -> None:
+    run, model = Run(lambda _: 80), LiveModel()
+    model.update(run.at(0), clock.now_ns())
+    clock.advance(NS_PER_S)
+    console = Console(width=72, file=io.StringIO(), record=True)
+    console.print(render(model.update(run.at(1), clock.now_ns())))
+    front = console.export_text().splitlines()[1]
+    assert front.split()[:8] == ["front", "up", "25.0", "10.0", "80", "ms", "80", "ms"]
+    assert front.rstrip().endswith("…")
 
 
 def test_a_line_for_logs(clock: SimulatedClock) -> None:
