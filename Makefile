@@ -31,7 +31,7 @@ lock: ## choose the newest versions anew and write them down, by name and versio
 	$(PYTHON) tools/lock.py
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) build dist bench-out penstock-data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist bench-out penstock-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Penstock needs Python 3.11 or newer; this is %s. Choose one with make PYTHON=/path/to/python" % sys.version.split()[0])'

@@ -1,5 +1,6 @@
 """`penstock demo` as a newcomer runs it: cameras over RTSP, the detector in the box, events beside what was drawn."""
 
+import fcntl
 import json
 import os
 import signal
@@ -126,3 +127,21 @@ def test_ctrl_c_ends_it_with_its_cameras(shown: Shown, tmp_path: Path) -> None:
 
 def _processes_of(data: Path) -> list[list[str]]:
     return [words for words in map(command_line, live_pids()) if any(str(data) in word for word in words)]
+
+
+def test_a_second_one_in_the_same_folder_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "demo.yaml").write_text("of the first\n", encoding="utf-8")
+    with (tmp_path / ".lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = subprocess.run(
+            [sys.executable, "-m", "penstock", "demo", "--data-dir", str(tmp_path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert f"the data folder {tmp_path} is in use by another run" in ended.stderr
+    assert (tmp_path / "demo.yaml").read_text(encoding="utf-8") == "of the first\n"
+    assert not (tmp_path / "films").exists()

@@ -18,12 +18,15 @@ from rich.console import Console
 from penstock.cli.demo_config import demo_yaml
 from penstock.cli.demo_truth import events_against_truth
 from penstock.cli.main import UsageProblem
-from penstock.cli.run_command import DATA_DIR, RunOptions, duration_ns, run_configured
+from penstock.cli.run_command import RunOptions, duration_ns, run_configured
 from penstock.config.loader import load_config
 from penstock.models.demo import demo_detector_path
+from penstock.runtime.data_folder import DataFolder
 from penstock.runtime.rule_check import check_rule
 from penstock.simulator.ready import Ready, decode_ready
 
+DEMO_DIR = Path("penstock-demo")
+"""not that of `penstock run`: what is drawn must never stand among what is real"""
 STOPPED_WITHIN_S = 5.0
 
 
@@ -44,7 +47,8 @@ def demo_command(options: DemoOptions) -> int:
     """Runs until interrupted or `--for` is over, and returns the exit code."""
     if options.for_text is not None:
         duration_ns(options.for_text, "--for")
-    data_dir = (options.data_dir or DATA_DIR).absolute()
+    data_dir = (options.data_dir or DEMO_DIR).absolute()
+    _refuse_used(data_dir)
     told = Console(stderr=True, highlight=False)
     cameras = "1 simulated camera" if options.cameras == 1 else f"{options.cameras} simulated cameras"
     told.print(f"A demonstration with {cameras}; the first time, scenes are drawn.", soft_wrap=True)
@@ -66,6 +70,13 @@ def demo_command(options: DemoOptions) -> int:
     finally:
         simulator.wait_stopped()
     return code
+
+
+def _refuse_used(data_dir: Path) -> None:
+    """Raises DataFolderError before anything is drawn or written over, where another demonstration runs there."""
+    folder = DataFolder(data_dir)
+    folder.take()
+    folder.give_back()
 
 
 def _metrics_port(options: DemoOptions, usual: int, told: Console) -> int | None:

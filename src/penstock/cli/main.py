@@ -241,7 +241,7 @@ def explained(error: Exception) -> tuple[str, int]:
         return text, USAGE
     if "UsageProblem" in kinds:
         return f"penstock: {text}", USAGE
-    if kinds & {"RunError", "SourceError", "ModelError", "PortUnavailable", "RuleError"}:
+    if kinds & {"RunError", "DataFolderError", "SourceError", "ModelError", "PortUnavailable", "RuleError"}:
         return f"penstock: {text}", FAILURE
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""

@@ -30,7 +30,7 @@ from penstock.simulator.video_file import EncodingSpec, is_drawn
 if TYPE_CHECKING:
     from penstock.simulator.line_up import Served
 
-DEFAULT_FILMS = Path("penstock-data") / "films"
+DEFAULT_FILMS = Path("penstock-demo") / "films"
 AUTHENTICATION = {"any": ("digest-sha256", "digest-md5", "basic"), "digest": ("digest-md5",), "basic": ("basic",)}
 
 

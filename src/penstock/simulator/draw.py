@@ -6,6 +6,7 @@ drawn side by side, as many at a time as there are processors.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -84,6 +85,8 @@ def _wait_for(films: Films, child: subprocess.Popen[bytes]) -> list[str]:
 
 
 def main() -> None:
+    # Whoever has it drawn may give up: what is unfinished then goes away as after any failure.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     order = json.loads(sys.stdin.buffer.read())
     films = {Path(path): EncodingSpec(**spec) for path, spec in order["films"].items()}
     try:
