@@ -350,7 +350,7 @@ class Server:
     def take(self, command):
         if command["do"] in ("add_file", "add_timecode"):
             return self.add(command)
-        elif command["do"] == "stall":
+        if command["do"] == "stall":
             self.mounts[command["name"]].stalled = command["on"]
         else:
             raise ValueError(f"unknown command {command['do']!r}")

@@ -15,6 +15,13 @@ _PORT = r"\d{1,5}[/?#][^\s\"'<>]*@[^\s@./:\"'<>]*[.,:;]?(?:[\s\"'<>]|$)"
 _BROKEN_USERINFO = re.compile(
     rf"([a-z][a-z0-9+.-]*://)(?!\*\*\*@)(?=[^\s\"'<>]*@)([^\s\"'<>]*?:(?!{_PORT})[^\s\"'<>]*@)", re.IGNORECASE
 )
+# An address without its `rtsp://`, or with that misspelt: `user:password@` in a word that has no `://`. What an absolute
+# path puts before it is kept.
+_BARE_USERINFO = re.compile(
+    rf"(?<![^\s\"'<>])(?![^\s\"'<>]*://)(?>([a-z][a-z0-9+.-]*:?//?|[^\s\"'<>:@]*[/=(,])?)[^\s\"'<>:@/=(,]*"
+    rf":(?!{_PORT})[^\s\"'<>]*@",
+    re.IGNORECASE,
+)
 _NAMES = (
     r"(?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|(?:access_?|auth_?|refresh_?|id_?)?token|api_?key|key|"
     r"(?:client_?)?secret|sig(?:nature)?|auth|credentials?)"
@@ -29,4 +36,5 @@ def redact(text: str) -> str:
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
     text = _BROKEN_USERINFO.sub(rf"\1{HIDDEN}@", text)
     text = _USERINFO.sub(rf"\1{HIDDEN}@", text)
+    text = _BARE_USERINFO.sub(rf"\1{HIDDEN}@", text)
     return _PARAMETER.sub(rf"\1{HIDDEN}", text)

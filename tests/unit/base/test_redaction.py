@@ -34,6 +34,15 @@ SCENARIOS = {
     "parameters joined by underscores": ("rtsp://cam/user=admin_password=x_channel=1", "rtsp://cam/user=***"),
     "a word that only ends like one": ("http://cam/?monkey=1&compass=2", "http://cam/?monkey=1&compass=2"),
     "header": ("Authorization: Basic YTpi\r\nCSeq: 2", "Authorization: ***\r\nCSeq: 2"),
+    "no scheme": ("user:s3cret@10.0.0.5/x", "***@10.0.0.5/x"),
+    "no scheme, behind a folder": ("there is no file /srv/a:b@10.0.0.5/x", "there is no file /srv/***@10.0.0.5/x"),
+    "no scheme, after a name": ("front=user:s3cret@cam/x", "front=***@cam/x"),
+    "no scheme, slash in the password": ("user:pa/ss@cam/x", "***@cam/x"),
+    "one stroke": ("rtsp:/user:s3cret@10.0.0.5/x", "rtsp:/***@10.0.0.5/x"),
+    "no colon": ("rtsp//user:s3cret@10.0.0.5/x", "rtsp//***@10.0.0.5/x"),
+    "no strokes": ("rtsp:user:s3cret@10.0.0.5/x", "***@10.0.0.5/x"),
+    "no scheme, at sign in the path": ("10.0.0.5:554/live@1", "10.0.0.5:554/live@1"),
+    "a key before an address": ("url: rtsp://cam:554/live@1", "url: rtsp://cam:554/live@1"),
     "plain text": ("nothing to hide here", "nothing to hide here"),
     "e-mail address": ("write to someone@example.org", "write to someone@example.org"),
 }
@@ -54,6 +63,14 @@ def test_no_userinfo_survives(user: str, password: str) -> None:
     shown = redact(f"failed: rtsp://{user}:{password}@camera.example:554/ch1 after 3 s")
     assert password not in shown
     assert "after 3 s" in shown
+
+
+@given(SECRET, SECRET, st.sampled_from(["", "rtsp:/", "rtsp//", "/srv/cameras/"]))
+def test_no_userinfo_survives_where_the_scheme_is_wrong(user: str, password: str, before: str) -> None:
+    shown = redact(f"failed: {before}{user}:{password}@camera.example:554/ch1 after 3 s")
+    assert password not in shown
+    assert "after 3 s" in shown
+    assert redact(shown) == shown
 
 
 @given(SECRET, st.sampled_from(["password", "PASSWORD", "pwd", "token", "key", "api_key", "secret", "auth"]))
