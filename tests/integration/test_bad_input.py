@@ -84,22 +84,59 @@ CASES = [
         "       |                         ^",
     ),
     Case(
-        "unknown class, known once the model is loaded",
+        "zone on the command line, which has no place for one",
+        "",
+        "command line: rules.rule1.when: camera 'video' has no zone 'gate'; zones are drawn in a configuration file: "
+        "write one, or leave `in gate` out",
+        command=("run", "--camera", "video.mp4", "--rule", "count(motion in gate) > 0"),
+    ),
+    Case(
+        "comparison the wrong way round",
+        CAMERA + "rules:\n  busy: count(motion) => 2\n",
+        "penstock.yaml:4:23: rules.busy.when: '=' does not belong to the rule language; write >= for at least",
+        command=("check", "penstock.yaml"),
+    ),
+    Case(
+        "password before an address without its beginning",
+        "cameras:\n  front: {url: 'operator:Tr0ub4dor@10.0.0.1/cam'}\n",
+        "penstock.yaml:2:16: cameras.front.url: an address begins with rtsp://; write rtsp://***@10.0.0.1/cam",
+        command=("check", "penstock.yaml"),
+    ),
+    Case(
+        "the same on the command line, without its beginning",
+        "",
+        "command line: cameras.camera1.url: an address begins with rtsp://; write rtsp://***@10.0.0.1/cam",
+        command=("run", "--camera", "operator:Tr0ub4dor@10.0.0.1/cam"),
+    ),
+    Case(
+        "unknown class, known from the model's file",
         YOLOX + "rules:\n  busy: count(persn) >= 2\n",
-        """penstock: rule 'busy': line 1, column 7: no model on camera 'front' knows a class 'persn'
-  count(persn) >= 2
-        ^
-Did you mean 'person'?""",
-        FAILED,
+        """penstock.yaml:6:15: rules.busy.when: no model on camera 'front' knows a class 'persn'; did you mean 'person'?
+     6 |   busy: count(persn) >= 2
+       |               ^""",
         models=("yolox_nano.onnx",),
     ),
     Case(
         "label that the model does not know",
         CAMERA + "models:\n  yolox: {path: yolox_nano.onnx, labels: [persn]}\n",
-        "penstock: no model could be loaded: model yolox: FOLDER/yolox_nano.onnx: labels names 'persn', which is no "
-        "class of this model. Did you mean 'person'?",
-        FAILED,
+        """penstock.yaml:4:43: models.yolox.labels[0]: labels names 'persn', which is no class of this model; \
+did you mean 'person'?
+     4 |   yolox: {path: yolox_nano.onnx, labels: [persn]}
+       |                                           ^^^^^""",
         models=("yolox_nano.onnx",),
+    ),
+    Case(
+        "device that is not there",
+        CAMERA + "models:\n  yolox: {path: yolox_nano.onnx, device: cuda}\n",
+        "penstock.yaml:4:42: models.yolox.device: device 'cuda' is not available; known devices: cpu",
+        models=("yolox_nano.onnx",),
+        command=("check", "penstock.yaml"),
+    ),
+    Case(
+        "head that is not there",
+        CAMERA + "models:\n  odd: {path: odd.onnx, head: yunett}\n",
+        "penstock.yaml:4:31: models.odd.head: there is no head 'yunett'; did you mean yunet?",
+        command=("check", "penstock.yaml"),
     ),
     Case(
         "missing model",

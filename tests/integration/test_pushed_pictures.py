@@ -196,7 +196,10 @@ def test_pushed_pictures_become_events_with_clips(tmp_path: Path) -> None:
         finally:
             stop.set()
             thread.join()
+        run.wait_for("another program to be waited for", lambda: run.camera("crane")["state"] == "connecting")
         run.stop()
+        assert "left to end with the process" not in run.log(), "waiting for a program does not hold up the end"
+        assert not [path for path in run.data.rglob("*") if stat.S_IMODE(path.stat().st_mode) & 0o007]
         manifests = [path.read_text() for path in run.data.rglob("clips/**/manifest.json")]
         assert manifests
         assert '"encoded": true' in manifests[0]

@@ -15,10 +15,10 @@ _PORT = r"\d{1,5}[/?#][^\s\"'<>]*@[^\s@./:\"'<>]*[.,:;]?(?:[\s\"'<>]|$)"
 _BROKEN_USERINFO = re.compile(
     rf"([a-z][a-z0-9+.-]*://)(?!\*\*\*@)(?=[^\s\"'<>]*@)([^\s\"'<>]*?:(?!{_PORT})[^\s\"'<>]*@)", re.IGNORECASE
 )
-# An address without its `rtsp://`, or with that misspelt: `user:password@` in a word that has no `://`. What an absolute
-# path puts before it is kept.
+# An address without its `rtsp://`, or with that misspelt: `user:password@` in a word that does not begin with a scheme.
+# What an absolute path puts before it is kept.
 _BARE_USERINFO = re.compile(
-    rf"(?<![^\s\"'<>])(?![^\s\"'<>]*://)(?>([a-z][a-z0-9+.-]*:?//?|[^\s\"'<>:@]*[/=(,])?)[^\s\"'<>:@/=(,]*"
+    rf"(?<![^\s\"'<>])(?![^\s\"'<>:@]*://)(?>((?:rtsps?|https?):?//?|(?:[^\s\"'<>:@]*[/=(,])?))[^\s\"'<>:]*"
     rf":(?!{_PORT})[^\s\"'<>]*@",
     re.IGNORECASE,
 )

@@ -15,6 +15,7 @@ from penstock.config.effective import effective_camera, rendered
 from penstock.config.loader import LoadedConfig, load_config
 from penstock.config.problems import closest
 from penstock.config.schema import Config
+from penstock.runtime.model_check import check_model
 from penstock.runtime.rule_check import check_rule
 
 
@@ -26,7 +27,13 @@ def check_command(path: Path, console: Console | None = None, *, show: bool = Fa
     console = console or Console(highlight=False)
     if camera and not show:
         raise UsageProblem("a camera's name goes with --show: penstock check --show CONFIG CAMERA")
-    loaded = load_config(configuration_file(path), os.environ, rule_check=check_rule, model_file=named_model_file)
+    loaded = load_config(
+        configuration_file(path),
+        os.environ,
+        rule_check=check_rule,
+        model_check=check_model,
+        model_file=named_model_file,
+    )
     for warning in loaded.warnings:
         console.print(str(warning), style="yellow", markup=False, soft_wrap=True)
     if show:

@@ -9,15 +9,29 @@ import errno
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from penstock.cli import simulation_commands
 from penstock.cli.models_commands import models_app
 
+
+class _Commands(TyperGroup):
+    """Tells what is wrong with an argument without naming the library that found it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="penstock",
+    cls=_Commands,
     help="Real-time video inference: cameras and models in, timely events with their clips out.",
     no_args_is_help=True,
     add_completion=False,
@@ -26,7 +40,6 @@ app = typer.Typer(
 )
 
 app.add_typer(models_app, name="models")
-simulation_commands.add_to(app)
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -118,6 +131,10 @@ def run(
     raise typer.Exit(run_command(options))
 
 
+# Here, because --help lists commands in this order: first what a newcomer needs.
+app.command()(simulation_commands.demo)
+
+
 @app.command()
 def check(
     config: Annotated[Path, typer.Argument(help="YAML file to check.", metavar="CONFIG")],
@@ -136,11 +153,15 @@ def check(
 def probe(
     url: Annotated[str, typer.Argument(help="Address or video file.", metavar="URL")],
     for_: Annotated[str, typer.Option("--for", help="How long to listen.", metavar="TIME")] = "5s",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="One of the input's `options`; repeatable.", metavar="NAME=VALUE"),
+    ] = None,
 ) -> None:
     """Connect to a camera and tell what it sends: codec, size, rate, GOP, time to connect, time basis."""
-    from penstock.cli.probe_command import probe_command  # noqa: PLC0415
+    from penstock.cli.probe_command import named_options, probe_command  # noqa: PLC0415
 
-    raise typer.Exit(probe_command(url, for_))
+    raise typer.Exit(probe_command(url, for_, options=named_options(option or ())))
 
 
 @app.command()
@@ -149,6 +170,21 @@ def devices() -> None:
     from penstock.cli.devices_command import devices_command  # noqa: PLC0415
 
     raise typer.Exit(devices_command())
+
+
+@app.command()
+def verify(
+    folder: Annotated[
+        Path, typer.Argument(help="A data folder, its `clips`, one camera's folder, or one event's.", metavar="FOLDER")
+    ],
+) -> None:
+    """Check that clips, snapshots and manifests are as they were written."""
+    from penstock.cli.verify_command import verify_command  # noqa: PLC0415
+
+    raise typer.Exit(verify_command(folder))
+
+
+app.command()(simulation_commands.simulate)
 
 
 @app.command()

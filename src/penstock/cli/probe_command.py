@@ -1,5 +1,8 @@
 """`penstock probe`: connects once, listens, and tells what a camera sends."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -8,20 +11,29 @@ from penstock.base.clock import NS_PER_S, SystemClock
 from penstock.base.ids import boot_id, host_id, new_run_id, new_session_id
 from penstock.base.units import format_duration, parse_duration_ns
 from penstock.cli.main import UsageProblem
+from penstock.config.addresses import meant_address
 from penstock.contracts.specs import StreamSpec
+from penstock.contracts.times import TimeBasis
+from penstock.sources.arrival_clock import UNSETTLED_ERROR_NS
 from penstock.sources.opening import open_source
 from penstock.sources.probe import ProbeReport, wait_probe
 
 
-def probe_command(url: str, for_text: str, console: Console | None = None) -> int:
-    """Raises SourceError where nothing comes."""
+def probe_command(
+    url: str, for_text: str, console: Console | None = None, *, options: Mapping[str, str] | None = None
+) -> int:
+    """Raises SourceError where nothing comes. `options` are what an input's `options` are in a configuration."""
+    if not url.strip():
+        raise UsageProblem("no address; write: penstock probe rtsp://HOST/PATH, or a file")
+    if meant := meant_address(url, Path()):
+        raise UsageProblem(f"an address begins with {meant.partition('://')[0]}://; write: penstock probe {meant}")
     try:
         for_ns = parse_duration_ns(for_text)
     except ValueError as error:
         raise UsageProblem(f"--for: {error}") from None
     clock = SystemClock()
     source = open_source(
-        StreamSpec(camera="probe", url=url),
+        StreamSpec(camera="probe", url=url, options=dict(options or {})),
         host_id=host_id(),
         boot_id=boot_id(),
         run_id=new_run_id(clock.utc_ns()),
@@ -33,6 +45,17 @@ def probe_command(url: str, for_text: str, console: Console | None = None) -> in
         table.add_row(name, Text(value))
     (console or Console(highlight=False)).print(table)
     return 0
+
+
+def named_options(given: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` of each; raises UsageProblem for anything else."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageProblem(f"--option: {text!r} is no option; write NAME=VALUE, such as --option fps=10")
+        found[name] = value
+    return found
 
 
 def lines(report: ProbeReport) -> list[tuple[str, str]]:
@@ -54,7 +77,9 @@ def lines(report: ProbeReport) -> list[tuple[str, str]]:
     if report.first_packet_ns is not None:
         rows.append(("first picture after", format_duration(report.first_packet_ns)))
     if report.basis is not None and report.error_ns is not None:
-        rows.append(("capture time", f"{report.basis.value}, ± {format_duration(report.error_ns)}"))
+        known = f"{report.basis.value}, ± {format_duration(report.error_ns)}"
+        unsettled = report.basis is TimeBasis.ARRIVAL and report.error_ns >= UNSETTLED_ERROR_NS
+        rows.append(("capture time", "not known yet; listen longer, such as --for 10s" if unsettled else known))
     if report.cached_burst_ns:
         rows.append(("sent at once", f"{report.cached_burst_ns / NS_PER_S:.1f} s that the camera had kept"))
     if report.has_audio:

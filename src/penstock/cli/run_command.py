@@ -25,6 +25,7 @@ from penstock.config.quick import quick_config
 from penstock.config.schema import Config
 from penstock.contracts.specs import RunSpec
 from penstock.contracts.times import ClockReading
+from penstock.runtime.model_check import check_model
 from penstock.runtime.rule_check import check_rule
 from penstock.runtime.translation import run_spec
 
@@ -98,7 +99,11 @@ def configuration(options: RunOptions) -> LoadedConfig:
                 "put them into the file, or leave the file out"
             )
         return load_config(
-            configuration_file(options.config), os.environ, rule_check=check_rule, model_file=named_model_file
+            configuration_file(options.config),
+            os.environ,
+            rule_check=check_rule,
+            model_check=check_model,
+            model_file=named_model_file,
         )
     if not options.cameras:
         if described:
@@ -114,6 +119,7 @@ def configuration(options: RunOptions) -> LoadedConfig:
         base=Path.cwd(),
         settings={"data_dir": str(options.data_dir or DATA_DIR)},
         rule_check=check_rule,
+        model_check=check_model,
         model_file=named_model_file,
     )
 

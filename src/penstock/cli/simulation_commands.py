@@ -27,12 +27,6 @@ class Scheme(StrEnum):
     BASIC = "basic"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Both commands become commands of `app`."""
-    app.command()(simulate)
-    app.command()(demo)
-
-
 def simulate(
     cameras: Annotated[int, typer.Option("--cameras", "-n", min=1, max=256, help="How many.")] = 4,
     setting: Annotated[
@@ -68,8 +62,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             "--fault",
-            help="NAME:KIND[=VALUE][@START[+LENGTH]]; kinds: stall, down, loss=1%, corrupt=1%, codec=hevc, "
-            "size=320x240; repeatable.",
+            help="Such as street:loss=1%, or street:stall@10s+5s for 5 s from 10 s on; kinds: stall, down, loss=1%, "
+            "corrupt=1%, codec=hevc, size=320x240; repeatable.",
             metavar="FAULT",
         ),
     ] = None,

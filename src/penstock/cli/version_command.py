@@ -15,13 +15,14 @@ def versions() -> list[tuple[str, str]]:
         ("av", _installed("av")),
         ("ffmpeg", _ffmpeg()),
         ("openvino", _installed("openvino")),
+        ("onnxruntime", _installed("onnxruntime")),
         ("platform", f"{platform.system()} {platform.release()} {platform.machine()}"),
     ]
 
 
 def version_command() -> int:
     for name, number in versions():
-        sys.stdout.write(f"{name:<9} {number}\n")
+        sys.stdout.write(f"{name:<11} {number}\n")
     return 0
 
 

@@ -6,22 +6,21 @@ Checks of files on this host are apart (`check_files`), for a configuration may 
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.base.redaction import redact
 from penstock.base.units import format_duration
+from penstock.config.addresses import PLUGIN, SCHEMES, address_scheme, meant_address
 from penstock.config.fields import Point, crosses_itself
+from penstock.config.model_questions import ModelAnswer
 from penstock.config.problems import KeyPath, closest
 from penstock.config.schema import CameraConfig, Config
 from penstock.contracts.identity import Role
 
 ANOMALY_SIGNALS = ("anomaly_score", "Anomalous")
 """What anomaly detectors state"""
-SCHEMES = ("rtsp", "rtsps", "http", "https", "push", "v4l2", "file")
-PLUGIN = "python:"
-"""a source that a user wrote: `python:package.module:factory` or `python:/path/file.py:factory`"""
-_DEVICE = re.compile(r"/dev/(video\d+|v4l/.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,8 @@ class RuleQuestion:
     camera: str
     zones: tuple[tuple[str, tuple[Point, ...]], ...]
     models: tuple[KnownModel, ...]
+    in_file: bool = True
+    """False for what was said on the command line"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,16 @@ RuleCheck = Callable[[RuleQuestion], list[RuleProblem]]
 """Asks those who know the grammar: `runtime.rule_check` gives it, for this room does not know rules."""
 
 
-def address_scheme(path: str) -> str:
-    """`rtsp` of `rtsp://…`, `v4l2` of a device's path, `python` of a plugin; empty for files."""
-    if path.startswith(PLUGIN):
-        return "python"
-    if _DEVICE.fullmatch(path):
-        return "v4l2"
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", path)
-    return match.group(1).lower() if match else ""
+def model_findings(config: Config, answers: Mapping[str, ModelAnswer]) -> Iterator[Finding]:
+    """What is wrong with the models, where it is written."""
+    for name, answer in answers.items():
+        for problem in answer.problems:
+            path: KeyPath = ("models", name, problem.key)
+            if problem.key == "labels":
+                # The one that is meant, where the message quotes it.
+                labels = config.models[name].labels
+                path = (*path, *([i for i, label in enumerate(labels) if repr(label) in problem.what][:1]))
+            yield Finding(path, problem.what, problem.suggestion)
 
 
 def check(config: Config) -> Iterator[Finding]:
@@ -162,6 +165,8 @@ def _check_address(address: str, scheme: str, place: KeyPath) -> Iterator[Findin
         if not re.fullmatch(r"push://[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}/?", address):
             what = "push:// takes a plain name"
             yield Finding(place, what, "letters, digits, `_`, `-` and `.`, such as push://crane")
+    elif meant := meant_address(address, Path("/")):
+        yield Finding(place, f"an address begins with {meant.partition('://')[0]}://", f"write {redact(meant)}")
     elif scheme and scheme not in SCHEMES:
         yield Finding(place, f"addresses with {scheme}:// are not known", closest(scheme, SCHEMES))
 
@@ -178,6 +183,8 @@ def check_files(config: Config) -> Iterator[Finding]:
             continue
         for i, stream in enumerate(camera.streams):
             path: KeyPath = ("cameras", name, "inputs", i, "path") if camera.inputs else ("cameras", name, "url")
+            if meant_address(stream.path, Path("/")):
+                continue  # told by `check`
             if address_scheme(stream.path) in ("", "file"):
                 yield from _check_file(Path(stream.path.removeprefix("file://")), path)
             elif stream.path.startswith(PLUGIN) and (file := plugin_file(stream.path.removeprefix(PLUGIN))):
@@ -223,8 +230,13 @@ def _check_file(file: Path, path: KeyPath) -> Iterator[Finding]:
         yield Finding(path, f"{file} cannot be read by this user", "give the right to read it")
 
 
-def check_rules(config: Config, rule_check: RuleCheck) -> Iterator[Finding]:
-    """Asks `rule_check` about every rule on every enabled camera that it watches; each finding once."""
+def check_rules(
+    config: Config, rule_check: RuleCheck, answers: Mapping[str, ModelAnswer] | None = None, *, in_file: bool = True
+) -> Iterator[Finding]:
+    """Asks `rule_check` about every rule on every enabled camera that it watches; each finding once.
+
+    `answers` are what the models' files say.
+    """
     for name, rule in config.rules.items():
         seen: set[RuleProblem] = set()
         for camera_name, camera in config.cameras.items():
@@ -235,7 +247,8 @@ def check_rules(config: Config, rule_check: RuleCheck) -> Iterator[Finding]:
                 when=rule.when,
                 camera=camera_name,
                 zones=tuple((zone, shape.coordinates) for zone, shape in camera.zones.items()),
-                models=tuple(_known_model(config, model) for model in config.models_of(camera)),
+                models=tuple(_known_model(config, model, answers or {}) for model in config.models_of(camera)),
+                in_file=in_file,
             )
             for problem in rule_check(question):
                 if problem not in seen:
@@ -246,8 +259,13 @@ def check_rules(config: Config, rule_check: RuleCheck) -> Iterator[Finding]:
                     )
 
 
-def _known_model(config: Config, name: str) -> KnownModel:
+def _known_model(config: Config, name: str, answers: Mapping[str, ModelAnswer]) -> KnownModel:
     model = config.model(name)
+    answer = answers.get(name)
+    if answer is not None and answer.classes is not None:
+        return KnownModel(name, answer.classes, answer.signals)
+    if answer is not None and any(problem.key in ("head", "labels", "class_names") for problem in answer.problems):
+        return KnownModel(name, None)  # its labels are not to be believed
     if model is None:
         return KnownModel(name, None)
     if model.kind == "motion":

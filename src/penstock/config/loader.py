@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.config import crosscheck
-from penstock.config.crosscheck import PLUGIN, Finding, RuleCheck, address_scheme, plugin_file
+from penstock.config.addresses import PLUGIN, address_scheme, meant_address
+from penstock.config.crosscheck import Finding, RuleCheck, plugin_file
 from penstock.config.document import Document, parse
 from penstock.config.inheritance import empty_values, inherit
 from penstock.config.mending import mend
+from penstock.config.model_questions import ModelAnswer, ModelCheck, check_models
 from penstock.config.problems import ConfigError, Excerpt, Problem, dotted, told_once
 from penstock.config.schema import CameraConfig, Config, ModelConfig
 from penstock.config.validation import validate, validate_written
@@ -40,6 +42,7 @@ def load_config(
     environ: Mapping[str, str],
     *,
     rule_check: RuleCheck | None = None,
+    model_check: ModelCheck | None = None,
     model_file: ModelFile | None = None,
     files: bool = True,
 ) -> LoadedConfig:
@@ -65,22 +68,41 @@ def load_config(
             mended, unknown = with_model_files(mended, base, model_file)
             problems += [_located(finding, document) for finding in unknown]
         mended = with_absolute_paths(mended, base)
-        findings = found(mended, document, rule_check=rule_check, files=files)
+        findings = found(mended, document, rule_check=rule_check, model_check=model_check, files=files)
     return _judged(config and mended, problems, findings, document)
 
 
-def finish(config: Config, document: Document | None, *, rule_check: RuleCheck | None, files: bool) -> LoadedConfig:
+def finish(
+    config: Config,
+    document: Document | None,
+    *,
+    rule_check: RuleCheck | None,
+    model_check: ModelCheck | None = None,
+    files: bool,
+) -> LoadedConfig:
     """The checks across keys; raises ConfigError."""
-    return _judged(config, [], found(config, document, rule_check=rule_check, files=files), document)
+    findings = found(config, document, rule_check=rule_check, model_check=model_check, files=files)
+    return _judged(config, [], findings, document)
 
 
-def found(config: Config, document: Document | None, *, rule_check: RuleCheck | None, files: bool) -> list[Problem]:
+def found(
+    config: Config,
+    document: Document | None,
+    *,
+    rule_check: RuleCheck | None,
+    model_check: ModelCheck | None = None,
+    files: bool,
+) -> list[Problem]:
     """What the checks across keys find."""
     findings: list[Finding] = list(crosscheck.check(config))
     if files:
         findings += crosscheck.check_files(config)
+    answers: dict[str, ModelAnswer] = {}
+    if model_check is not None:
+        answers = dict(check_models(config, model_check, files=files))
+        findings += crosscheck.model_findings(config, answers)
     if rule_check is not None:
-        findings += crosscheck.check_rules(config, rule_check)
+        findings += crosscheck.check_rules(config, rule_check, answers, in_file=document is not None)
     return [_located(finding, document) for finding in findings]
 
 
@@ -128,7 +150,7 @@ def with_absolute_paths(config: Config, base: Path) -> Config:
     def absolute_source(text: str) -> str:
         if text.startswith(PLUGIN):
             return PLUGIN + absolute_plugin(text.removeprefix(PLUGIN))
-        return absolute(text)
+        return text if meant_address(text, base) else absolute(text)
 
     def camera(entry: CameraConfig) -> CameraConfig:
         inputs = tuple(

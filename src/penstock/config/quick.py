@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from penstock.config.crosscheck import RuleCheck, address_scheme
+from penstock.config.addresses import address_scheme, meant_address
+from penstock.config.crosscheck import RuleCheck
 from penstock.config.loader import LoadedConfig, ModelFile, finish, with_absolute_paths, with_model_files
+from penstock.config.model_questions import ModelCheck
 from penstock.config.problems import ConfigError, Problem, dotted
 from penstock.config.validation import validate
 
@@ -25,6 +27,7 @@ def quick_config(
     base: Path,
     settings: dict[str, Any] | None = None,
     rule_check: RuleCheck | None = None,
+    model_check: ModelCheck | None = None,
     model_file: ModelFile | None = None,
     files: bool = True,
 ) -> LoadedConfig:
@@ -64,7 +67,8 @@ def quick_config(
         config, unknown = with_model_files(config, base.absolute(), model_file)
         if unknown:
             raise ConfigError([Problem("command line", dotted(f.path), f.what, f.suggestion) for f in unknown])
-    return finish(with_absolute_paths(config, base.absolute()), None, rule_check=rule_check, files=files)
+    config = with_absolute_paths(config, base.absolute())
+    return finish(config, None, rule_check=rule_check, model_check=model_check, files=files)
 
 
 def _counted(rule: str) -> list[str]:
@@ -82,7 +86,7 @@ def _named(values: Sequence[str], kind: str, *, stems: bool) -> list[tuple[str, 
             name = match.group("name")
             if name in taken:
                 raise ConfigError([Problem("command line", f"--{kind} {name}", "the name is given twice")])
-        elif stems and not address_scheme(value):
+        elif stems and not address_scheme(value) and not meant_address(value, Path("/")):
             name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(value).stem).strip("_-")[:48] or f"{kind}{number}"
         else:
             name = f"{kind}{number}"

@@ -19,7 +19,8 @@ _HEAD = """# Configuration
 One YAML file (YAML 1.2) says everything: `penstock check FILE` checks it, `penstock run FILE` runs it.
 This page is made from the program's own schema by `penstock schema --markdown`.
 
-- Unknown keys and duplicate keys are errors. All errors of a file are shown together, each with its line.
+- Unknown keys and duplicate keys are errors. All errors of a file are shown together, each with its line; names, files
+  and rules are checked once nothing but keys is wrong: after a wrong value is mended, look again.
 - A **duration** is a text such as `500ms`, `5s` or `1m30s`, or a number of seconds. A **size** is a text such as
   `512kB` or `32MiB`, or a number of bytes.
 - `${NAME}` inside a value is replaced by the environment variable NAME, which must be set; `${NAME:-default}`

@@ -66,6 +66,10 @@ class Supervisor:
         return self._failed
 
     @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    @property
     def stop_took_ns(self) -> int:
         return self._stop_took_ns
 

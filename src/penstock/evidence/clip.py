@@ -138,6 +138,11 @@ class Clip:
         if stopped:
             self.truncated = stopped
             asked_ns = min(limit_ns, now_ns if wanted_ns is None else wanted_ns)
+            silent_until_ns = min(now_ns, asked_ns)
+            if silent_until_ns - last_ns > SILENT_GAP_NS:
+                # The camera was gone before the recorder was stopped: that it sent nothing is not the stop's doing.
+                self.gaps.append(Gap(GapCause.SILENT, last_ns, silent_until_ns))
+                last_ns = silent_until_ns
             if last_ns < asked_ns:
                 self.gaps.append(Gap(GapCause.STOPPED, last_ns, asked_ns))
         else:

@@ -197,17 +197,30 @@ def verify_manifest(path: Path) -> list[str]:
             problems.append(f"{path}: names {name!r}, which is not a file beside it")
         elif not file.is_file():
             problems.append(f"{file} is missing")
-        elif sha256_of(file) != expected:
-            problems.append(f"{file} was changed: its SHA-256 is not the one in {MANIFEST}")
+        else:
+            problems += _unlike(file, expected, f"in {MANIFEST}")
     if manifest.previous:
         before = path.parents[2] / manifest.previous
-        if before.is_file() and sha256_of(before) != manifest.previous_sha256:
-            problems.append(f"{before} was changed: its SHA-256 is not the one that {path} repeats")
+        if before.is_file():
+            problems += _unlike(before, manifest.previous_sha256, f"that {path} repeats")
     return problems
 
 
+def _unlike(file: Path, expected: str, where: str) -> list[str]:
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        return [f"{file} cannot be read: {error.strerror}"]
+    return [] if found == expected else [f"{file} was changed: its SHA-256 is not the one {where}"]
+
+
 def verify_chain(folder: Path) -> list[str]:
-    """What is wrong with all manifests of one camera's folder, in chain order; a missing one in the middle shows."""
+    """What is wrong with all manifests of one camera's folder, in chain order; a missing one in the middle shows.
+
+    A folder that does not exist is a problem; one without any manifest is not.
+    """
+    if not folder.is_dir():
+        return [f"{folder} is not a folder of clips: there is none of this name"]
     problems: list[str] = []
     links: list[tuple[int, Manifest, Path]] = []
     for path in manifests_in(folder):

@@ -52,9 +52,12 @@ class IngestService:
         self._cameras = {camera.worker.spec.camera: camera for camera in cameras}
         self._clock = clock
         self._send: Send | None = None
+        self._ended = False
 
     def connect(self, send: Send) -> None:
         """A new engine: it has heard of nothing yet, and says first which leases it holds."""
+        if self._ended:
+            return
         self._send = send
         for camera in self._cameras.values():
             camera.told_index = 0
@@ -64,6 +67,20 @@ class IngestService:
     def disconnect(self) -> None:
         """The engine is gone: its leases come back when the next one says what it holds."""
         self._send = None
+
+    def end(self) -> None:
+        """The run ends: says of every camera that no more will come of it, and tells nothing after that.
+
+        So the engine can tell an orderly end from a crash: what waits for a view is cancelled, not lost.
+        """
+        self._ended = True
+        send, self._send = self._send, None
+        if send is None:
+            return
+        for camera in self._cameras.values():
+            worker = camera.worker
+            session, now_ns = worker.phase().session, self._clock.now_ns()
+            send(CameraUpdate(worker.spec.camera, CameraState.DOWN, session, now_ns, "the run ends", worker.lossless))
 
     def tell_news(self) -> None:
         """Sends each camera's state where it has changed, and its newest frame where it is new."""

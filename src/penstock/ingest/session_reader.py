@@ -16,12 +16,13 @@ from penstock.ingest.decoder import Decoder
 from penstock.ingest.intake import Intake, Taken
 from penstock.ingest.picture_watch import PictureWatch
 from penstock.ingest.publisher import FramePublisher
+from penstock.ingest.unit_rate import UnitRate
 
 log = logging.getLogger(__name__)
 
 
 class SessionReader:
-    """One stream's sessions, one after another, in the stream's thread; any thread may read the two attributes.
+    """One stream's sessions, one after another, in the stream's thread; any thread may read the three attributes.
 
     `on_up(session, reason)` is called at a session's first unit, and again when pictures cease to come (`reason` says
     why) or come again ('').
@@ -54,6 +55,8 @@ class SessionReader:
         """of the last unit; None before the first"""
         self.last: EncodedPacket | None = None
         """the last unit, of whichever session"""
+        self.rate = UnitRate()
+        """of a stream that is not decoded"""
 
     def read(self, session: SourceSession) -> None:
         """Until `stop` is set or the session ends, which raises SourceError. Whatever it raises, afterwards every unit
@@ -61,6 +64,7 @@ class SessionReader:
         self._session = session.session
         self._watch = PictureWatch(self._clock.now_ns())
         self._counted = SessionStatistics()
+        self.rate.reset()
         decoder: Decoder | None = None
         try:
             intake, info_id, up = Intake(session), -1, False
@@ -76,6 +80,8 @@ class SessionReader:
                     up = True
                     self._on_up(self._session, "")
                 self.last = taken.unit
+                if not self._decodes:
+                    self.rate.unit(taken.unit.received_ns)
                 if taken.packet is None:
                     self._take_raw(intake, taken)
                 else:

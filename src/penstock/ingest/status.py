@@ -33,7 +33,8 @@ class StreamStatus(msgspec.Struct, frozen=True):
     width_px: int
     height_px: int
     fps: float
-    """pictures a second by capture time, over the last second or so"""
+    """pictures a second by capture time, over the last second or so; of a stream that is not decoded, units by arrival;
+    0 while it is away"""
     capture_error_ns: int
     last_capture_ns: int
     basis: str

@@ -15,6 +15,7 @@ from penstock.contracts.sources import Source, SourceError, SourceFault
 from penstock.contracts.specs import StreamSpec
 from penstock.framebus.ring import RingWriter
 from penstock.ingest.books import UnitBooks, Word
+from penstock.ingest.failure_log import FailureLog
 from penstock.ingest.gate import Gate
 from penstock.ingest.newest import NewestFrame
 from penstock.ingest.publisher import FramePublisher
@@ -25,6 +26,7 @@ from penstock.sources.backoff import Backoff
 log = logging.getLogger(__name__)
 
 _LONGEST_TRIAL_DELAY_NS = 300 * NS_PER_S
+_SILENT_NS = NS_PER_S
 
 
 class StreamWorker:
@@ -55,6 +57,7 @@ class StreamWorker:
         self._backoff = backoff
         self._clock = clock
         self._on_news = on_news
+        self._failures = FailureLog(clock)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stream-{spec.camera}", daemon=True)
         self._phase = Phase(CameraState.STARTING, 0, 0, "")
@@ -70,7 +73,7 @@ class StreamWorker:
             publisher=self._publisher,
             clock=clock,
             stop=self._stop,
-            on_up=lambda session, reason: self._change(CameraState.UP, reason, session),
+            on_up=self._up,
         )
 
     def start(self) -> None:
@@ -99,7 +102,7 @@ class StreamWorker:
 
     def status(self) -> StreamStatus:
         info, packet, phase = self._reader.info, self._reader.last, self._phase
-        last, interval_ns = self._publisher.last, self._publisher.interval_ns
+        last = self._publisher.last
         return StreamStatus(
             camera=self.spec.camera,
             state=phase.state,
@@ -110,7 +113,7 @@ class StreamWorker:
             codec=info.codec if info else "",
             width_px=last.width_px if last else (info.width_px if info else 0),
             height_px=last.height_px if last else (info.height_px if info else 0),
-            fps=NS_PER_S / interval_ns if interval_ns else 0.0,
+            fps=self._fps(phase.state),
             capture_error_ns=packet.capture.error_ns if packet else 0,
             last_capture_ns=seen.capture.mono_ns if (seen := last if self.decodes else packet) else 0,
             basis=packet.capture.basis.value if packet else "",
@@ -118,6 +121,22 @@ class StreamWorker:
             units=self.books.reading(),
             ring=self._ring.statistics(),
         )
+
+    def _fps(self, state: CameraState) -> float:
+        """What comes now: of a stream that has fallen silent, no more than its silence allows; of one away, 0."""
+        if self.decodes:
+            last, interval_ns = self._publisher.last, self._publisher.interval_ns
+            last_ns = last.decoded_ns if last is not None else 0
+        else:
+            unit, per_s = self._reader.last, self._reader.rate.per_s
+            last_ns = unit.received_ns if unit is not None else 0
+            interval_ns = NS_PER_S / per_s if per_s else 0.0
+        if not interval_ns or state not in (CameraState.UP, CameraState.ENDED):
+            return 0.0
+        silent_ns = self._clock.now_ns() - last_ns
+        if state is CameraState.UP and not self.lossless and silent_ns > max(_SILENT_NS, 2 * interval_ns):
+            return NS_PER_S / silent_ns
+        return NS_PER_S / interval_ns
 
     def _run(self) -> None:
         deaths = self.books.deaths_on_trial()
@@ -166,7 +185,7 @@ class StreamWorker:
         except SourceError as error:
             if error.fault is not SourceFault.INTERRUPTED:
                 self.books.count(Word.CONNECT_FAILURES)
-                log.warning("cannot connect: %s", error, extra=self._where)
+                self._tell("cannot connect", error)
                 self._change(CameraState.DOWN, reason=error.what)
             return self.lossless
         self._connect_ns = self._clock.now_ns() - began_ns
@@ -192,9 +211,21 @@ class StreamWorker:
             return True
         if error.fault is SourceFault.STALLED:
             self.books.count(Word.STALLS)
-        log.warning("connection lost: %s", error, extra=self._where)
+        self._tell("connection lost", error)
         self._change(CameraState.DOWN, reason=error.what)
         return self.lossless
+
+    def _up(self, session: int, reason: str) -> None:
+        """The first unit of a session has come; or pictures have ceased to come from it (`reason`), or come again."""
+        self._change(CameraState.UP, reason, session)
+        if (back := self._failures.came_back()) is not None:
+            log.info("%s", back, extra=self._where)
+
+    def _tell(self, event: str, error: SourceError) -> None:
+        """Another fault is another message, however soon it comes; the same one is told now and then."""
+        added = self._failures.failed((event, error.fault))
+        if added is not None:
+            log.warning("%s: %s%s", event, error, added, extra=self._where | {"fault": error.fault.value})
 
     def _change(self, state: CameraState, reason: str = "", session: int | None = None) -> None:
         """A session is named from its first unit on, and after it until the next one's."""

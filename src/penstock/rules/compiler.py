@@ -196,6 +196,8 @@ class _Checker:
                 did_you_mean(name.text, zones, "zone on this camera")
                 if zones
                 else f"Draw it under `zones` of this camera, or leave `in {name.text}` out."
+                if self._vocabulary.in_file
+                else f"Zones are drawn in a configuration file: write one, or leave `in {name.text}` out."
             )
             raise self._error(name, f"camera {self._camera!r} has no zone {name.text!r}", advice)
         try:

@@ -43,6 +43,8 @@ _WORDS = {
     "$END": "the end of the rule",
 }
 _ADVICE = {
+    "=>": "Write >= for at least.",
+    "=<": "Write <= for at most.",
     "=": "Write == to ask whether two values are equal.",
     "&": "Write `and`.",
     "|": "Write `or`.",
@@ -156,7 +158,8 @@ def _explained(error: UnexpectedInput, text: str, rule: str) -> RuleError:
         what = f"{number.group()!r} is neither a number nor a duration"
         return RuleError(rule, text, place, what, "Units of durations are ns, us, ms, s, m, h and d, as in 1m30s.")
     char = text[place]
-    return RuleError(rule, text, place, f"{char!r} does not belong to the rule language", _ADVICE.get(char, ""))
+    advice = _ADVICE.get(text[place : place + 2]) or _ADVICE.get(char, "")
+    return RuleError(rule, text, place, f"{char!r} does not belong to the rule language", advice)
 
 
 def _advice_for(found: str, before: str, accepts: set[str]) -> str:

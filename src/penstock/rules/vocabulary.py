@@ -45,6 +45,8 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
     zones: tuple[ZoneSpec, ...] = ()
     lanes: tuple[LaneVocabulary, ...] = ()
+    in_file: bool = True
+    """False for what was said on the command line, which has no place for zones"""
 
     def zone(self, name: str) -> ZoneSpec | None:
         return next((zone for zone in self.zones if zone.name == name), None)

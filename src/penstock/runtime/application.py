@@ -6,7 +6,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 OVERVIEW_NS = 500_000_000
 MEMORY_SAMPLE_NS = 2 * NS_PER_S
+_OTHERS = 0o007
 
 
 class RunError(Exception):
@@ -58,14 +59,17 @@ class Application:
         Raises RunError where the run could not begin or go on.
         """
         folder = DataFolder(Path(self._spec.data_dir))
+        umask = keep_from_others()
         try:
             folder.take()
+            try:
+                return self._run(for_ns)
+            finally:
+                folder.give_back()
         except DataFolderError as error:
             raise RunError(str(error)) from error
-        try:
-            return self._run(for_ns)
         finally:
-            folder.give_back()
+            os.umask(umask)
 
     def _run(self, for_ns: int | None) -> dict[str, Any]:
         raise_descriptor_limit()
@@ -80,17 +84,24 @@ class Application:
             launcher,
             reactor,
             self._clock,
-            on_finished=lambda: supervisor.stop(),  # noqa: PLW0108 - it is being made here
+            on_finished=lambda: stop(),  # noqa: PLW0108 - it is being made here
         )
         self._started_ns = self._clock.now_ns()
-        handlers = catch_signals(supervisor, reactor)
+
+        def stop() -> None:
+            # The last moment at which everything is still there: a short run has no other.
+            if not supervisor.stopping:
+                self._sample_memory(supervisor)
+            supervisor.stop()
+
+        handlers = catch_signals(stop, reactor)
         census = Census(memory)
         try:
             if self._live is not None:
                 self._live.start(census)
             supervisor.start()
             if for_ns is not None:
-                reactor.call_at(self._started_ns + for_ns, supervisor.stop)
+                reactor.call_at(self._started_ns + for_ns, stop)
             reactor.call_every(OVERVIEW_NS, lambda: self._overview(supervisor, memory))
             reactor.call_every(MEMORY_SAMPLE_NS, lambda: self._sample_memory(supervisor))
             supervisor.run()
@@ -170,7 +181,7 @@ class Application:
         if self._isolation == "process":
             pids |= {p.plan.name: p.child.pid for p in supervisor.processes() if p.child is not None}
         for name, pid in pids.items():
-            self._memory_bytes[name] = proportional_bytes(pid) or self._memory_bytes.get(name, 0)
+            self._memory_bytes[name] = max(proportional_bytes(pid), self._memory_bytes.get(name, 0))
 
 
 def run(
@@ -198,6 +209,14 @@ def run_events(spec: RunSpec) -> Iterable[Event]:
     return sorted(newest.values(), key=lambda event: event.start_utc_ns)
 
 
+def keep_from_others() -> int:
+    """What this process and its children make from here on holds pictures of people: only its user and group may
+    read it. Returns the mask before, for `os.umask`."""
+    before = os.umask(0o077)
+    os.umask(before | _OTHERS)
+    return before
+
+
 def raise_descriptor_limit() -> None:
     """Every camera takes a few descriptors in every process; the usual soft limit is low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -205,7 +224,7 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def catch_signals(supervisor: Supervisor, reactor: Reactor) -> dict[int, Any]:
+def catch_signals(stop: Callable[[], None], reactor: Reactor) -> dict[int, Any]:
     """SIGINT and SIGTERM stop the run in order. Only the main thread may; embedded runs are stopped by their host."""
     requested = False
 
@@ -217,7 +236,7 @@ def catch_signals(supervisor: Supervisor, reactor: Reactor) -> dict[int, Any]:
 
     def on_wake() -> None:
         if requested:
-            supervisor.stop()
+            stop()
 
     reactor.on_wake(on_wake)
     try:

@@ -153,9 +153,9 @@ class DecisionPath:
 
     # ends
 
-    def interrupt(self, now_ns: int) -> None:
-        """The run ends: open events are closed as interrupted, and their clips with them."""
-        for event in self._book.interrupt_all(now_ns):
+    def interrupt(self) -> None:
+        """The run ends: open events are closed as interrupted where they last held, and their clips with them."""
+        for event in self._book.interrupt_all(self._evaluator.snapshot().open_events):
             self._journal_event(event)
             self._tell_end(event.event_id)
 

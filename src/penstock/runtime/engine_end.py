@@ -47,19 +47,19 @@ class EngineEnd:
 
     def _wait_for_evidence(self) -> None:
         now_ns = self._clock.now_ns()
-        if now_ns < self._end_by_ns and not self._events_closed(now_ns):
+        if now_ns < self._end_by_ns and not self._events_closed():
             self._reactor.call_at(now_ns + CHECK_NS, self._wait_for_evidence)
             return
         self._decisions.abandon_evidence("the run ended before the clip did")
         self._reactor.stop_nowait()
 
-    def _events_closed(self, now_ns: int) -> bool:
+    def _events_closed(self) -> bool:
         """Interrupts open events once what was confirmed is on disk; True when their evidence is settled too."""
         if not self._interrupted:
             if self._decisions.journalling():
                 return False
             self._decisions.take_committed()
-            self._decisions.interrupt(now_ns)
+            self._decisions.interrupt()
             self._interrupted = True
         if self._decisions.awaits_evidence():
             self._decisions.finish_clips()

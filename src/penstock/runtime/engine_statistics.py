@@ -51,12 +51,17 @@ class EngineCounts:
         self._plans += 1
         self.plan.record(took_ns)
 
+    def heard(self, lane: str, now_ns: int) -> None:
+        """The lane heard of a frame."""
+        self._ages[lane].last_heard_ns = now_ns
+
     def analysed(self, lane: str, view: View, asked_ns: int, outcome: Outcome, now_ns: int, *, timed: bool) -> None:
         """A frame was analysed; `timed` is False where its capture is media time, which has no age."""
         self._calls[outcome.model] = self._calls.get(outcome.model, 0) + 1
         self._failing.pop(outcome.model, None)
         self._compute.setdefault(outcome.model, Histogram()).record(outcome.compute_ns)
         ages = self._ages[lane]
+        ages.first_taken_ns = ages.first_taken_ns or now_ns
         if timed:
             ages.record(view, asked_ns, outcome, now_ns)
         else:
@@ -85,6 +90,8 @@ class EngineCounts:
                 max_fps=book.max_fps,
                 budget_ns=specs[book.name].budget_ns,
                 last_result_ns=self._ages[book.name].last_result_ns,
+                first_taken_ns=self._ages[book.name].first_taken_ns,
+                last_heard_ns=self._ages[book.name].last_heard_ns,
                 stages=self._ages[book.name].records(),
             )
             for book in books

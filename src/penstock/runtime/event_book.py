@@ -21,7 +21,7 @@ from penstock.contracts.events import (
 )
 from penstock.contracts.specs import CameraSpec, RuleSpec, RunSpec
 from penstock.contracts.times import ClockReading
-from penstock.rules.decisions import Ended, Opened
+from penstock.rules.decisions import Ended, Opened, OpenEvent
 
 
 class _Entry:
@@ -106,11 +106,20 @@ class EventBook:
         identity = event_id(decision.rule_hash, decision.camera, decision.session, clock.utc_ns_of(decision.start_ns))
         return self._close(identity, decision.end_ns, clock.utc_ns_of(decision.end_ns), EventState.ENDED)
 
-    def interrupt_all(self, now_ns: int) -> list[Event]:
-        """The run ends: what is open is closed as interrupted."""
-        utc_ns = self._spec.clock.utc_ns_of(now_ns)
-        open_ids = [key for key, entry in self._entries.items() if entry.event.state is EventState.OPEN]
-        closed = [self._close(identity, now_ns, utc_ns, EventState.INTERRUPTED) for identity in open_ids]
+    def interrupt_all(self, held: Iterable[OpenEvent]) -> list[Event]:
+        """The run ends: what is open is closed as interrupted, at the last instant at which `held` says that its
+        condition held. An event that `held` does not name is known to have held when it was confirmed, no longer."""
+        ends: dict[str, tuple[int, int]] = {}
+        for one in held:
+            clock = one.clock or self._spec.clock
+            identity = event_id(one.rule_hash, one.camera, one.session, clock.utc_ns_of(one.start_ns))
+            ends[identity] = (one.last_held_ns, clock.utc_ns_of(one.last_held_ns))
+        closed = []
+        for identity, entry in list(self._entries.items()):
+            confirmed_utc_ns = entry.event.confirmed_utc_ns
+            confirmed_ns = self._spec.clock.mono_ns + confirmed_utc_ns - self._spec.clock.utc_ns
+            end_ns, end_utc_ns = ends.get(identity, (confirmed_ns, confirmed_utc_ns))
+            closed.append(self._close(identity, end_ns, end_utc_ns, EventState.INTERRUPTED))
         return [event for event in closed if event is not None]
 
     def settle(self, result: ClipResult) -> Event | None:

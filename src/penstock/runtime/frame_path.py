@@ -155,6 +155,8 @@ class FramePath:
         frame = news.frame if isinstance(news, Notice) else news.view.frame
         name, capture_ns = frame.id.stream.camera, frame.capture.mono_ns
         self._cameras[name].last_capture_ns = capture_ns
+        for heard in self._cameras[name].lanes:
+            self._counts.heard(heard.name, now_ns)
         for lane in self._scheduler.offered(name, index, capture_ns, news.moved, now_ns):
             self._decisions.still(lane.camera, lane.name, capture_ns)
 

@@ -91,6 +91,7 @@ class IngestUnit:
 
     def stop(self, grace_ns: int) -> None:
         self._stop_by_ns = self._shell.clock.now_ns() + grace_ns - _STOP_RESERVE_NS
+        self._service.end()
         for worker, _, _ in self._workers:
             worker.stop_nowait()
         self._shell.done()

@@ -13,6 +13,8 @@ class LaneAges:
         self._stages = {stage: Histogram() for stage in Stage}
         self.late = 0
         self.last_result_ns = 0
+        self.first_taken_ns = 0
+        self.last_heard_ns = 0
 
     def go_on_from(self, earlier: LaneStatistics) -> None:
         """Continues the sums of an earlier life of the engine."""
@@ -20,6 +22,8 @@ class LaneAges:
             self._stages[Stage(stage)].merge(record)
         self.late = earlier.late
         self.last_result_ns = earlier.last_result_ns
+        self.first_taken_ns = earlier.first_taken_ns
+        self.last_heard_ns = earlier.last_heard_ns
 
     def record(self, view: View, asked_ns: int, outcome: Outcome, now_ns: int) -> None:
         """A frame was analysed. The view may have been made for another lane, before this one asked."""

@@ -24,6 +24,7 @@ def check_rule(question: RuleQuestion) -> list[RuleProblem]:
             )
             for model in question.models
         ),
+        in_file=question.in_file,
     )
     try:
         compile_rule(RuleSpec(question.rule, question.when), question.camera, vocabulary)

@@ -54,6 +54,8 @@ def open_fault(error: Exception, url: str, raw_url: str, waited_ns: int, timeout
         )
     if code == errno.EIO and host and not _resolves(host):
         return unknown_host(url, raw_url)
+    if code == errno.EIO and raw_url.lower().startswith("rtsps://"):
+        return no_tls(url)
     if isinstance(error, av.error.InvalidDataError):
         if host:
             return not_speaking(url, "RTSP") if _is_rtsp(raw_url) else no_known_video(url)
@@ -75,6 +77,22 @@ def read_fault(error: Exception, url: str, timeout_ns: int) -> SourceError:
         SourceFault.IO_ERROR,
         f"{url}: the connection broke ({_reason(error)})",
         "It is made anew; if it happens often, check the camera and the network",
+    )
+
+
+def is_without_ranges(error: Exception, raw_url: str) -> bool:
+    """Whether what failed, before the first picture, was to go back in a file over HTTP."""
+    code = error.errno if isinstance(error, av.error.FFmpegError) else None
+    return code == errno.EIO and raw_url.lower().startswith(("http://", "https://"))
+
+
+def no_ranges(url: str) -> SourceError:
+    """A file whose index is at its end, from a server that serves it only from its beginning."""
+    return SourceError(
+        SourceFault.IO_ERROR,
+        f"{url}: the file cannot be read from its beginning on",
+        "Its index is probably at its end, and the server serves no ranges: put the index first (`ffmpeg -i in.mp4 "
+        "-c copy -movflags +faststart out.mp4`), or use a server that serves ranges",
     )
 
 
@@ -134,9 +152,10 @@ def unknown_host(url: str, raw_url: str) -> SourceError:
 
 
 def misread_address(url: str, raw_url: str) -> SourceError | None:
-    """Where the port is no number; None where it is, or is left out."""
+    """Where the port is no number, or a password begins with what ends a host; None where neither is so."""
     try:
-        urlsplit(raw_url).port  # noqa: B018 - it is checked when it is looked at
+        if urlsplit(raw_url).port is None and _is_torn(raw_url):
+            return unknown_host(url, raw_url)
     except ValueError:
         if _is_torn(raw_url):
             return unknown_host(url, raw_url)
@@ -150,6 +169,16 @@ def not_speaking(url: str, protocol: str) -> SourceError:
         SourceFault.INVALID_DATA,
         f"{url}: what answers there does not speak {protocol}",
         "Check the port: a camera's web page is on another one than its stream",
+    )
+
+
+def no_tls(url: str) -> SourceError:
+    """Something answers, and breaks off when it is to be encrypted."""
+    return SourceError(
+        SourceFault.IO_ERROR,
+        f"{url}: no encrypted connection could be made",
+        "Does the camera speak TLS on this port? Plain RTSP is written rtsp:// and is usually on port 554; with TLS "
+        "it is usually on 322",
     )
 
 

@@ -105,11 +105,7 @@ class MediaFile:
         """Opens the file, or opens it again from its start; raises SourceError."""
         media_stream.prepare_ffmpeg()
         self.close()
-        try:
-            container = av.open(self._path, options=dict(self._options), metadata_errors="replace")
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise faults.open_fault(error, self._url, self._path, 0, 1) from None
-        self._container = container
+        container = self._container = self._opened()
         try:
             stream = media_stream.choose_video(container, self._url)
         except SourceError:
@@ -129,6 +125,14 @@ class MediaFile:
             self._refuse_another(media_stream.describe(container, stream))
             self._timeline.start_over()
 
+    def _opened(self) -> InputContainer:
+        if self._open_container is not None:
+            return self._open_container()
+        try:
+            return av.open(self._path, options=dict(self._options), metadata_errors="replace")
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise faults.open_fault(error, self._url, self._path, 0, 1) from None
+
     def info(self, info_id: int) -> StreamInfo:
         if self._configurations is None:
             raise LookupError(f"{self._url} has not been opened")
@@ -144,6 +148,8 @@ class MediaFile:
         except (av.error.FFmpegError, OSError) as error:
             if self._interruption.is_set():
                 raise faults.interrupted(self._url) from None
+            if self._reached_ns == 0 and faults.is_without_ranges(error, self._path):
+                raise faults.no_ranges(self._url) from None
             raise faults.read_fault(error, self._url, 0) from None
         if packet is None or packet.size == 0:
             self._tell_if_cut()

@@ -22,6 +22,8 @@ from penstock.sources import push_address, push_wire
 from penstock.sources.push_session import PushSession
 from penstock.sources.reopenable import ReopenableSource
 
+_LOOK_NS = NS_PER_S // 10
+
 
 class PushSource(ReopenableSource[PushSession]):
     """`wait_open` waits for a program to come, `open_timeout_ns` at most; `interrupt` is final."""
@@ -70,15 +72,21 @@ class PushSource(ReopenableSource[PushSession]):
         if self._interruption.is_set():
             self._close_listener()
         self._refuse_interrupted()
-        listener.settimeout(self._spec.open_timeout_ns / NS_PER_S)
+        until_ns = self._clock.now_ns() + self._spec.open_timeout_ns
         try:
-            return listener.accept()[0]
-        except TimeoutError:
+            while (left_ns := until_ns - self._clock.now_ns()) > 0:
+                # Not every kernel wakes who waits for a connection when the socket is shut down.
+                listener.settimeout(min(left_ns, _LOOK_NS) / NS_PER_S)
+                with contextlib.suppress(TimeoutError):
+                    return listener.accept()[0]
+                if self._interruption.is_set():
+                    self._close_listener()
+                    self._refuse_interrupted()
             raise SourceError(
                 SourceFault.TIMEOUT,
                 f"{self._url}: no program pushes pictures",
                 f"Start it, with PushCamera({str(self._data_dir)!r}, {push_address.name_in(self._spec.url)!r})",
-            ) from None
+            )
         except OSError as error:
             self._close_listener()
             self._refuse_interrupted()

@@ -26,7 +26,7 @@ def level_number(name: str) -> int:
 class LineHandler(logging.StreamHandler[TextIO]):
     """Writes whole lines; of repeated warnings and errors, one a second with a count.
 
-    Two records are the same where logger, message template and the camera, model or rule that they name agree.
+    Two records are the same where logger, message template and the camera, model, rule or fault that they name agree.
     Tracebacks are written for the first of them only.
     """
 
@@ -40,7 +40,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
             now_ns = round(record.created * 1e9)
             self.write_due(now_ns)
             template = getattr(record, "template", record.msg)
-            key = (record.name, record.levelno, str(template), *(getattr(record, name, None) for name in FIELDS))
+            names = (getattr(record, name, None) for name in (*FIELDS, "fault"))
+            key = (record.name, record.levelno, str(template), *names)
             if not self._repeats.offer(key, record, now_ns):
                 return
         super().emit(record)

@@ -129,11 +129,20 @@ def _lane(lane: LaneStatistics, duration_s: float) -> dict[str, Any]:
         "in_flight": lane.in_flight,
         "balanced": lane.balanced and lane.in_flight == 0,
         "late": lane.late,
-        "analysed_per_s": round(analysed / duration_s, 3) if duration_s else 0.0,
+        "analysed_per_s": round(_per_s(lane, analysed, duration_s), 3),
         "budget_ms": round(lane.budget_ns / NS_PER_MS, 3),
         "age_ms": stages.pop(Stage.AGE.value, percentiles_ms(HistogramRecord())),
         "stages_ms": stages,
     }
+
+
+def _per_s(lane: LaneStatistics, analysed: int, duration_s: float) -> float:
+    """From the lane's first result to the last frame it heard of: before that its camera was not up or its model not
+    loaded, after it nothing was there to be analysed."""
+    lasted_ns = lane.last_heard_ns - lane.first_taken_ns
+    if analysed > 1 and lane.first_taken_ns and lasted_ns > 0:
+        return (analysed - 1) * NS_PER_S / lasted_ns
+    return analysed / duration_s if duration_s else 0.0
 
 
 def _model(model: ModelStatistics) -> dict[str, Any]:

@@ -118,6 +118,10 @@ class LaneStatistics(msgspec.Struct, frozen=True):
     """step of the ladder: full, reduced, motion-only, paused"""
     last_result_ns: int = 0
     """monotonic capture time of the last frame analysed"""
+    first_taken_ns: int = 0
+    """monotonic: when the engine took the lane's first result; 0 before it"""
+    last_heard_ns: int = 0
+    """monotonic: when the engine last heard of a frame for the lane"""
     stages: dict[str, HistogramRecord] = {}
     """by `Stage`"""
 

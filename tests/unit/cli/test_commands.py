@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
 from penstock.cli.main import UsageProblem, app, explained, main
+from penstock.cli.probe_command import lines
 from penstock.cli.run_command import RunOptions, configuration, with_options
 from penstock.cli.summary import print_summary
 from penstock.config.problems import ConfigError, Problem
 from penstock.config.reference import reference_markdown
 from penstock.contracts.sources import SourceError, SourceFault
+from penstock.contracts.times import TimeBasis
+from penstock.sources.probe import ProbeReport
 from penstock.telemetry.server import PortUnavailable
 
 runner = CliRunner()
@@ -35,7 +39,94 @@ def exit_code(*arguments: str) -> int | str | None:
 
 def test_version_names_what_it_is_built_on() -> None:
     lines = dict(line.split(maxsplit=1) for line in runner.invoke(app, ["version"]).stdout.splitlines())
-    assert list(lines) == ["penstock", "python", "av", "ffmpeg", "openvino", "platform"]
+    assert list(lines) == ["penstock", "python", "av", "ffmpeg", "openvino", "onnxruntime", "platform"]
+
+
+def test_help_begins_with_what_a_newcomer_needs() -> None:
+    told = runner.invoke(app, ["--help"], env={"COLUMNS": "100"}).stdout
+    named = [line.split()[1] for line in told[told.index("Commands") :].splitlines()[1:] if line[2:3].isalpha()]
+    assert named[:4] == ["run", "demo", "check", "probe"]
+    assert "simulate" in named
+
+
+def test_help_of_faults_is_whole() -> None:
+    told = runner.invoke(app, ["simulate", "--help"], env={"COLUMNS": "80"}).stdout
+    assert "…" not in told
+    assert "street:stall@10s+5s" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("simulate", "--setting", "stret"), "Invalid value for '--setting': 'stret' is not one of 'street'"),
+        (("run", "--isolation", "proces"), "Invalid value for '--isolation': 'proces' is not one of 'process'"),
+    ],
+)
+def test_a_choice_that_is_none(arguments: tuple[str, ...], told: str) -> None:
+    result = runner.invoke(app, arguments, env={"COLUMNS": "160"})
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+def test_probe_wants_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("probe", "") == 2
+    assert "penstock: no address; write: penstock probe rtsp://HOST/PATH, or a file" in capsys.readouterr().err
+    assert exit_code("probe", "rtsp:/operator:s3cret@10.0.0.5/x") == 2
+    told = capsys.readouterr().err
+    assert "an address begins with rtsp://; write: penstock probe rtsp://***@10.0.0.5/x" in told
+    assert "s3cret" not in told
+    assert exit_code("probe", "--option", "fps", "rtsp://10.0.0.5/x") == 2
+    assert "--option: 'fps' is no option; write NAME=VALUE" in capsys.readouterr().err
+
+
+PROBED = ProbeReport(
+    url="rtsp://10.0.0.5/x",
+    live=True,
+    codec="h264",
+    profile="Main",
+    width_px=640,
+    height_px=360,
+    declared_fps=25.0,
+    measured_fps=25.0,
+    pictures=5,
+    keyframes=1,
+    gop_pictures=None,
+    gop_ns=None,
+    b_frames=False,
+    connect_ns=1_000_000,
+    first_packet_ns=2_000_000,
+    basis=TimeBasis.ARRIVAL,
+    error_ns=50_000_000,
+    bitrate_bps=1000,
+    has_audio=False,
+    cached_burst_ns=0,
+    ended=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("basis", "error_ns", "told"),
+    [
+        (TimeBasis.ARRIVAL, 50_000_000, "arrival, ± 50 ms"),
+        (TimeBasis.ARRIVAL, 10_000_000_000, "not known yet; listen longer, such as --for 10s"),
+        (TimeBasis.SENDER, 10_000_000_000, f"{TimeBasis.SENDER.value}, ± 10 s"),
+    ],
+)
+def test_probe_tells_how_well_the_time_is_known(basis: TimeBasis, error_ns: int, told: str) -> None:
+    assert dict(lines(replace(PROBED, basis=basis, error_ns=error_ns)))["capture time"] == told
+
+
+FOLDER_SOURCE = """
+def factory(spec, key, clock, new_session):
+    raise SystemError(f"given {spec.options}")
+"""
+
+
+def test_probe_gives_options_to_a_source_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(FOLDER_SOURCE)
+    address = f"python:{tmp_path}/mine.py:factory"
+    assert exit_code("probe", "--option", "folder=/data/a=b", "--option", "fps=10", address) == 1
+    assert "given {'folder': '/data/a=b', 'fps': '10'}" in capsys.readouterr().err
 
 
 def test_check_shows_what_a_file_describes(tmp_path: Path, video: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from penstock.config.loader import load_config
 from penstock.config.problems import ConfigError
+from penstock.config.quick import quick_config
 
 GOOD = {
     "rtsps://cam/1": "rtsps://cam/1",
@@ -23,6 +24,11 @@ BAD = {
     "push://a/b": "takes a plain name",
     "python:factory": "names no factory",
     "python:none.py:factory": "there is no file",
+    "10.0.0.5/stream1": r"begins with rtsp://; write rtsp://10\.0\.0\.5/stream1",
+    "camera.local:554/stream1": "write rtsp://camera.local:554/stream1",
+    "rtsp:/10.0.0.5/stream1": r"write rtsp://10\.0\.0\.5/stream1",
+    "https//camera.local/live.m3u8": "begins with https://; write https://camera.local/live.m3u8",
+    "nothing.mp4": "there is no file",
 }
 
 
@@ -48,3 +54,21 @@ def test_addresses_that_cannot_be(tmp_path: Path, address: str, words: str) -> N
 def test_an_authority_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no file .*/ca\.pem"):
         loaded(tmp_path, "rtsps://cam/1", tls_ca="ca.pem")
+
+
+@pytest.mark.parametrize("before", ["", "rtsp:/", "rtsp//", "rtsp:"])
+def test_a_password_is_not_shown_where_the_scheme_is_wrong(tmp_path: Path, before: str) -> None:
+    address = f"{before}user:s3cret@10.0.0.5/x"
+    with pytest.raises(ConfigError, match=r"begins with rtsp://; write rtsp://\*\*\*@10\.0\.0\.5/x") as told:
+        loaded(tmp_path, address)
+    assert "s3cret" not in str(told.value)
+    with pytest.raises(ConfigError, match="begins with rtsp://") as told:
+        quick_config([address.removesuffix("/x")], base=tmp_path)
+    assert "s3cret" not in str(told.value)
+    assert "cameras.camera1.url" in str(told.value)
+
+
+def test_a_file_that_looks_like_an_address_is_one_where_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "10.0.0.5").mkdir()
+    (tmp_path / "10.0.0.5" / "clip.mp4").write_bytes(b"")
+    assert loaded(tmp_path, "10.0.0.5/clip.mp4") == f"{tmp_path}/10.0.0.5/clip.mp4"

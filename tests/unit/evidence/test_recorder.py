@@ -280,6 +280,16 @@ def test_stopping_finishes_what_is_open(bench: Bench, film: Film) -> None:
     assert bench.recorder.statistics().jobs == 0
 
 
+def test_a_camera_that_was_gone_before_the_stop_is_silent_until_then(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 80)
+    bench.clock.advance_to(T0 + 80 * FRAME_NS)
+    bench.recorder.submit_nowait(job(film, frame=75, end=None))
+    bench.run(140)
+    bench.recorder.end_nowait(ClipEnd("event-1", T0 + 120 * FRAME_NS))
+    bench.recorder.close()
+    assert bench.gaps() == [("silent", 79, 140), ("stopped", 140, 145)]
+
+
 def test_a_new_recorder_cleans_up_goes_on_with_the_chain_and_makes_nothing_twice(bench: Bench, film: Film) -> None:
     bench.feed(film)
     bench.recorder.submit_nowait(job(film, event_id="one-event"))

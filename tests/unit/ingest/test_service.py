@@ -203,6 +203,22 @@ def test_a_session_is_told_before_its_frames_and_none_after_its_end(desk: Desk) 
     assert kinds(desk.engine.taken()) == [("frame", 1, False), ("down", 7), ("up", 8), ("view", 2, False)]
 
 
+def test_an_orderly_end_is_told_of_every_camera_and_nothing_after_it(desk: Desk) -> None:
+    """The engine cancels what waits for a view; were the link only to close, it would count it as lost in a crash."""
+    desk.stream.decode()
+    desk.service.tell_news()
+    desk.engine.taken()
+    desk.service.end()
+    (update,) = desk.engine.told
+    assert isinstance(update, CameraUpdate)
+    assert (update.camera, update.state, update.session) == ("door", CameraState.DOWN, 7)
+    desk.stream.decode()
+    desk.service.tell_news()
+    desk.service.connect(desk.engine.send)
+    desk.ask()
+    assert kinds(desk.engine.taken()) == [("down", 7)]
+
+
 def test_a_frame_whose_session_ends_while_one_looks_is_not_told() -> None:
     """The stream's thread may run between any two lines of the loop."""
     desk = Desk()

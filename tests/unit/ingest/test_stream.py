@@ -204,6 +204,34 @@ def test_a_lost_camera_is_connected_again_ever_later(film: Film) -> None:
     assert life.clock.now_ns() - began_ns == (100 + 200 + 400 + 800) * MS, "half of 0.2, 0.4, 0.8, 1.6 s"
 
 
+def test_a_dead_camera_is_told_at_once_then_each_minute_with_a_count_and_when_it_is_back(
+    film: Film, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    refused = SourceError(SourceFault.REFUSED, "rtsp://cam refused the connection", "Check the port")
+    silent = SourceError(SourceFault.TIMEOUT, "rtsp://cam: no answer")
+    life = Life([*[refused] * 45, silent, film.packets[:2]], film.info).run()
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    first, again, other, back = told
+    assert first == ("WARNING", "cannot connect: rtsp://cam refused the connection. Check the port")
+    # Tried again after half of 0.2, 0.4, 0.8, 1.6 and then of 3 s for each: the 44th is 60 s after the first.
+    assert again == ("WARNING", f"{first[1]} (43 times since 2023-11-14 22:13:21 UTC)")
+    assert other == ("WARNING", "cannot connect: rtsp://cam: no answer")
+    assert back == ("INFO", "back after 1 m 4 s, 46 attempts failed")
+    assert life.units.connect_failures == 46
+
+
+def test_a_camera_that_comes_and_goes_is_told_twice_a_minute_not_twice_each_time(
+    film: Film, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stalled = SourceError(SourceFault.STALLED, "nothing came for 3 s")
+    life = Life([[film.packets[0], stalled]] * 30, film.info).run()
+    assert life.clock.now_ns() < 60_000 * MS
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert life.units.stalls == 30
+
+
 def test_no_frame_outlives_the_news_of_its_end(film: Film) -> None:
     stalled = SourceError(SourceFault.STALLED, "nothing came for 3 s")
     life = Life([[*film.packets[:2], stalled]], film.info).run()
@@ -302,6 +330,35 @@ def test_status_can_be_asked_at_any_moment(film: Film) -> None:
     assert [status.fps for status in asked if status.state is CameraState.UP][3] == pytest.approx(25.0)
     assert asked[-1].width_px == 64
     assert asked[-1].ring.packets == 10
+
+
+@pytest.mark.parametrize("role", [Role.DETECT, Role.RECORD])
+def test_fps_is_what_comes_now(role: Role) -> None:
+    """A stream that is only recorded has a rate too; one that falls silent loses it before its session ends."""
+    film = make_film(frames=60, gop=5, width_px=64, height_px=48)
+    life = Life([[*film.packets, SourceError(SourceFault.STALLED, "nothing came")]], film.info, roles=(role,))
+    life.clock.advance_to(film.packets[-1].received_ns)
+    seen: dict[str, list[float]] = {}
+    read = ScriptedSession.wait_read
+
+    def wait_read(session: ScriptedSession) -> EncodedPacket:
+        if len(session._steps) == 1:
+            seen["up"] = [life.worker.status().fps]
+            for _ in range(2):
+                life.clock.advance(2_000 * MS)
+                seen["up"].append(life.worker.status().fps)
+        return read(session)
+
+    def on_news() -> None:
+        status = life.worker.status()
+        seen.setdefault(status.state.value, [status.fps])
+
+    life.on_news = on_news
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptedSession, "wait_read", wait_read)
+        life.run()
+    assert seen["up"] == [pytest.approx(25.0, rel=0.01), 0.5, 0.25]
+    assert seen["down"] == [0.0]
 
 
 def test_an_earlier_process_left_units_behind(film: Film) -> None:

@@ -134,6 +134,22 @@ rule 'r': line 1, column 15: '=' does not belong to the rule language
                 ^
 Write == to ask whether two values are equal.""",
     ),
+    "at least, the wrong way round": (
+        "count(person) => 2",
+        """\
+rule 'r': line 1, column 15: '=' does not belong to the rule language
+  count(person) => 2
+                ^
+Write >= for at least.""",
+    ),
+    "at most, the wrong way round": (
+        "MotionLevel =< 0.5",
+        """\
+rule 'r': line 1, column 13: '=' does not belong to the rule language
+  MotionLevel =< 0.5
+              ^
+Write <= for at most.""",
+    ),
     "nothing to compare with": (
         "count(person) >= ",
         """\

@@ -13,7 +13,7 @@ from penstock.contracts.events import Event, EventState, Evidence, EvidenceKind,
 from penstock.contracts.results import Result
 from penstock.contracts.specs import CameraSpec, RecordSpec, RuleSpec, RunSpec
 from penstock.contracts.times import ClockReading
-from penstock.rules.decisions import Ended, Opened, Term
+from penstock.rules.decisions import Ended, Opened, OpenEvent, Term
 from penstock.rules.machine import EndCause
 from penstock.runtime.event_book import EventBook
 from penstock.signals.logic import Truth
@@ -69,6 +69,20 @@ def ended(decision: Opened, at_s: int = 120) -> Ended:
         at_s * S,
         EndCause.FALSE,
         CLOCK,
+    )
+
+
+def held(decision: Opened, until_s: int) -> OpenEvent:
+    return OpenEvent(
+        decision.rule,
+        decision.rule_hash,
+        decision.camera,
+        decision.session,
+        decision.start_ns,
+        decision.start_error_ns,
+        decision.confirmed_ns,
+        until_s * S,
+        decision.clock,
     )
 
 
@@ -182,13 +196,23 @@ def test_the_end_of_the_run_interrupts_what_is_open() -> None:
     book.open(over, 0)
     book.open(lasting, 0)
     book.end(ended(over))
-    (event,) = book.interrupt_all(130 * S)
-    assert (event.state, event.end_utc_ns, event.start_utc_ns) == (EventState.INTERRUPTED, utc(130), utc(111))
-    assert book.interrupt_all(131 * S) == []
+    (event,) = book.interrupt_all([held(lasting, 127)])
+    assert (event.state, event.end_utc_ns, event.start_utc_ns) == (EventState.INTERRUPTED, utc(127), utc(111))
+    assert book.clip_end(event.event_id) == ClipEnd(event.event_id, 127 * S)
+    assert book.interrupt_all([held(lasting, 131)]) == []
     abandoned = book.abandon_evidence("the run ended before the clip did")
     assert [one.revision for one in abandoned] == [3, 3]
     assert all(one.state is FAILED and one.reason for event in abandoned for one in event.evidence)
     assert (len(book), book.awaits_evidence()) == (0, False)
+
+
+def test_an_interrupted_event_whose_rule_is_not_known_ends_when_it_was_confirmed() -> None:
+    """As after a crash of the engine, where the run ends before the rules are there again."""
+    book = EventBook(SPEC, 1)
+    book.open(opened(), 0)
+    (event,) = book.interrupt_all([])
+    assert (event.state, event.end_utc_ns) == (EventState.INTERRUPTED, utc(111))
+    assert book.clip_end(event.event_id) == ClipEnd(event.event_id, 111 * S)
 
 
 def test_what_an_earlier_life_had_open_goes_on() -> None:
@@ -295,7 +319,8 @@ class Revisions(RuleBasedStateMachine):
 
     @rule()
     def finish(self) -> None:
-        for event in self.book.interrupt_all(next(self.times) * S):
+        last_held = [held(decision, next(self.times)) for decision in self.decisions.values()]
+        for event in self.book.interrupt_all(last_held):
             self.note(event)
         for event in self.book.abandon_evidence("over"):
             self.note(event)

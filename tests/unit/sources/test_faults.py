@@ -6,7 +6,7 @@ import av.error
 import pytest
 
 from penstock.contracts.sources import SourceFault
-from penstock.sources.faults import open_fault, unknown_host
+from penstock.sources.faults import is_without_ranges, no_ranges, open_fault, unknown_host
 
 URL = "rtsp://***@10.0.0.9/cam"
 RAW = "rtsp://operator:Tr0ub4dor@10.0.0.9/cam"
@@ -53,6 +53,33 @@ def test_a_password_that_cuts_its_address_in_two_is_explained_and_not_shown(raw:
         f"{URL}: the host in this address cannot be found. In a user name or password write @ as %40"
     )
     assert not {"Tr0u", "1234", "operator", "4dor"} & set(told.replace("/", " ").split())
+
+
+@pytest.mark.parametrize("mark", ["#", "/", "?"])
+def test_a_password_that_begins_with_what_ends_a_host_is_explained(mark: str) -> None:
+    raw = f"rtsp://operator:{mark}4dor@10.0.0.9/cam"
+    found = open_fault(av.error.OSError(errno.EINVAL, "", ""), URL, raw, 10, 1_000)
+    assert found.advice.startswith("In a user name or password write @ as %40")
+    assert "4dor" not in str(found)
+
+
+def test_plain_rtsp_where_tls_is_asked_for() -> None:
+    found = open_fault(av.error.OSError(errno.EIO, "", ""), "rtsps://127.0.0.1/x", "rtsps://127.0.0.1/x", 10, 1_000)
+    assert found.what == "rtsps://127.0.0.1/x: no encrypted connection could be made"
+    assert found.advice.startswith("Does the camera speak TLS on this port?")
+
+
+@pytest.mark.parametrize(
+    ("error", "raw", "is_so"),
+    [
+        (av.error.OSError(errno.EIO, "", ""), "http://10.0.0.9/a.mp4", True),
+        (av.error.OSError(errno.EIO, "", ""), "/srv/a.mp4", False),
+        (av.error.InvalidDataError(0, "", ""), "http://10.0.0.9/a.mp4", False),
+    ],
+)
+def test_a_server_without_ranges(error: Exception, raw: str, is_so: bool) -> None:
+    assert is_without_ranges(error, raw) is is_so
+    assert "-movflags +faststart" in no_ranges(raw).advice
 
 
 def test_an_at_sign_in_a_path_is_no_password() -> None:

@@ -62,7 +62,9 @@ def test_one_line_a_second_with_a_count(output: Output, clock: SimulatedClock) -
     assert output.lines()[-1].endswith("(5 times)")
 
 
-@pytest.mark.parametrize("other", [{"camera": "back"}, {"camera": "front", "model": "people"}])
+@pytest.mark.parametrize(
+    "other", [{"camera": "back"}, {"camera": "front", "model": "people"}, {"camera": "front", "fault": "refused"}]
+)
 def test_other_cameras_and_models_are_told_apart(output: Output, other: dict[str, str]) -> None:
     log.warning("stalled", extra={"camera": "front"})
     log.warning("stalled", extra=other)

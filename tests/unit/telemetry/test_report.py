@@ -95,6 +95,16 @@ def test_lanes_and_ages(processes: list[ProcessStatistics]) -> None:
     assert set(lane["stages_ms"]) == {"compute"}
 
 
+def test_a_lanes_rate_begins_with_its_first_result(processes: list[ProcessStatistics]) -> None:
+    """Not with the run, which waits for its camera and its model first."""
+    supervisor, ingest, engine = closed(processes)
+    (lane,) = engine.lanes
+    lane = msgspec.structs.replace(lane, first_taken_ns=6_200_000_000, last_heard_ns=10_000_000_000)
+    lanes = report_of([supervisor, ingest, msgspec.structs.replace(engine, lanes=(lane,))])["lanes"]
+    assert isinstance(lanes, dict)
+    assert lanes["front/people"]["analysed_per_s"] == 5.0
+
+
 def test_the_last_revision_of_an_event_counts(processes: list[ProcessStatistics]) -> None:
     clip = Evidence(EvidenceKind.CLIP, EvidenceState.READY, "clips/e1.mp4", "clips/e1.json")
     last = event(3, EventState.ENDED, START_NS + 8_000_000_000, (clip,))
