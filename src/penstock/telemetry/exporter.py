@@ -15,6 +15,7 @@ from penstock.base.clock import NS_PER_S
 from penstock.contracts.fates import Fate
 from penstock.contracts.messages import CameraState
 from penstock.telemetry.families import Families
+from penstock.telemetry.joined_statistics import all_executors, all_models
 from penstock.telemetry.statistics import (
     CameraStatistics,
     EngineStatistics,
@@ -27,8 +28,6 @@ from penstock.telemetry.statistics import (
     RuleStatistics,
     SinkStatistics,
     Snapshot,
-    all_executors,
-    all_models,
 )
 
 

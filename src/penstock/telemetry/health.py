@@ -9,7 +9,8 @@ from typing import Any
 
 from penstock.base.clock import NS_PER_S
 from penstock.contracts.messages import CameraState
-from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics, all_models
+from penstock.telemetry.joined_statistics import all_models
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 SILENT_AFTER_NS = 10 * NS_PER_S
 """statistics come twice a second; a process without any for this long hangs or has died"""

@@ -11,6 +11,7 @@ from penstock.base.clock import NS_PER_MS, NS_PER_S
 from penstock.contracts.events import Event, Evidence
 from penstock.contracts.fates import Fate
 from penstock.telemetry.histogram import Histogram, HistogramRecord, merged
+from penstock.telemetry.joined_statistics import all_models
 from penstock.telemetry.log_format import utc_text
 from penstock.telemetry.statistics import (
     CameraStatistics,
@@ -18,7 +19,6 @@ from penstock.telemetry.statistics import (
     ModelStatistics,
     ProcessStatistics,
     Stage,
-    all_models,
 )
 
 REPORT_VERSION = 1

@@ -5,8 +5,7 @@ the run and survive the process that counts them. Instants named `_ns` are monot
 """
 
 import enum
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable
 
 import msgspec
 
@@ -321,41 +320,3 @@ def encode(statistics: ProcessStatistics) -> bytes:
 def decode(blob: bytes | memoryview) -> ProcessStatistics:
     """Raises msgspec.DecodeError where `blob` is torn or foreign."""
     return _DECODER.decode(blob)
-
-
-_Part = TypeVar("_Part", ModelStatistics, ExecutorStatistics)
-
-
-def whole(parts: Iterable[_Part]) -> list[_Part]:
-    """One record for each model and executor, from what several processes know of it.
-
-    Of each field the first value counts that says something: neither empty nor the field's default.
-    """
-    found: dict[tuple[str, str], _Part] = {}
-    for part in parts:
-        key = (part.executor, part.model if isinstance(part, ModelStatistics) else "")
-        found[key] = _joined(found[key], part) if key in found else part
-    return list(found.values())
-
-
-def _joined(first: _Part, second: _Part) -> _Part:
-    values = {}
-    blank = type(first)("")
-    for name in first.__struct_fields__:
-        one, other = getattr(first, name), getattr(second, name)
-        says_nothing = one == "" or (one == getattr(blank, name) and other != "")
-        values[name] = other if says_nothing else one
-    states = {part.state for part in (first, second) if isinstance(part, ModelStatistics)}
-    if states == {"ready", "suspended"}:
-        values["state"] = "suspended"  # it is loaded, says the executor; it fails again and again, says the engine
-    return msgspec.structs.replace(first, **values)
-
-
-def all_models(processes: Iterable[ProcessStatistics]) -> list[ModelStatistics]:
-    """Every model of the run, once for each executor that has it."""
-    return whole(model for process in processes for model in process.models)
-
-
-def all_executors(processes: Iterable[ProcessStatistics]) -> list[ExecutorStatistics]:
-    """Every executor of the run, once."""
-    return whole(executor for process in processes for executor in process.executors)

@@ -6,7 +6,8 @@ from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import Failure, FailureCause
 from penstock.runtime.engine_statistics import EngineCounts
 from penstock.scheduling.scheduler import LaneSnapshot
-from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics, all_models
+from penstock.telemetry.joined_statistics import all_models
+from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics
 
 RAISED = Failure(FailureCause.RAISED, "too bright")
 READY = ModelStatistics(model="moody", executor="cpu", state="ready", head="python")

@@ -7,7 +7,8 @@ from prometheus_client.samples import Sample
 
 from penstock.contracts.fates import Fate
 from penstock.telemetry.exporter import exposition
-from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics, decode, encode, whole
+from penstock.telemetry.joined_statistics import whole
+from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics, decode, encode
 
 NOW_NS = 1_000_000_000_000
 
