@@ -287,6 +287,7 @@ def test_a_signal_while_drawing_ends_the_drawing_too(tmp_path: Path, number: sig
         finally:
             process.kill()
     assert not [pid for pid in children if _runs(pid)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def _children(pid: int) -> list[int]:

@@ -6,7 +6,6 @@ drawn side by side, as many at a time as there are processors.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from penstock.simulator.scene_spec import SceneSpec
-from penstock.simulator.video_file import EncodingSpec, is_drawn, write_films
+from penstock.simulator.video_file import EncodingSpec, is_drawn, unfinished_path, write_films
 
 Films = Mapping[Path, EncodingSpec]
 
@@ -47,9 +46,8 @@ def wait_drawn(scenes: Sequence[tuple[SceneSpec, Films]]) -> int:
         while running:
             failures += _wait_for(*running.pop(0))
     finally:
-        for _, child in running:
-            child.terminate()
-            child.communicate()
+        for films, child in running:
+            _give_up(films, child)
     if failures:
         raise DrawingFailed(0, "; ".join(failures))
     return count
@@ -75,8 +73,7 @@ def _wait_for(films: Films, child: subprocess.Popen[bytes]) -> list[str]:
     try:
         _, told = child.communicate()
     except BaseException:
-        child.terminate()
-        child.communicate()
+        _give_up(films, child)
         raise
     if child.returncode == 0:
         return []
@@ -84,9 +81,15 @@ def _wait_for(films: Films, child: subprocess.Popen[bytes]) -> list[str]:
     return [f"{', '.join(str(path) for path in films)} cannot be drawn: {reason[0]}"]
 
 
+def _give_up(films: Films, child: subprocess.Popen[bytes]) -> None:
+    """Ends the child at once, and removes what it leaves."""
+    child.terminate()
+    child.communicate()
+    for path in films:
+        unfinished_path(path, child.pid).unlink(missing_ok=True)
+
+
 def main() -> None:
-    # Whoever has it drawn may give up: what is unfinished then goes away as after any failure.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     order = json.loads(sys.stdin.buffer.read())
     films = {Path(path): EncodingSpec(**spec) for path, spec in order["films"].items()}
     try:

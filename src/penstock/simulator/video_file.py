@@ -95,6 +95,11 @@ def is_drawn(path: Path, scene: SceneSpec, encoding: EncodingSpec) -> bool:
         return False
 
 
+def unfinished_path(path: Path, pid: int) -> Path:
+    """Where process `pid` writes a film until it is whole."""
+    return path.with_name(f".{path.name}.{pid}.part")
+
+
 def write_films(scene: SceneSpec, films: Mapping[Path, EncodingSpec]) -> list[Path]:
     """Draws and encodes one loop for those that are not there yet, made the same way; returns which those were.
 
@@ -108,7 +113,7 @@ def write_films(scene: SceneSpec, films: Mapping[Path, EncodingSpec]) -> list[Pa
     missing = {path: spec for path, spec in films.items() if not is_drawn(path, scene, spec)}
     if not missing:
         return []
-    unfinished = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in missing}
+    unfinished = {path: unfinished_path(path, os.getpid()) for path in missing}
     for path in missing:
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
