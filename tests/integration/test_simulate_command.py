@@ -255,6 +255,9 @@ def test_it_ends_by_itself_and_tells_people_what_to_try(films: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_leaves_nothing(films: Path, number: signal.Signals) -> None:
+    with Simulating(films, *PLAIN) as drawn:  # also where this test runs alone
+        assert drawn.stop() == 0
+    drawn.log.unlink()
     before = sorted(films.iterdir())
     with Simulating(films, *PLAIN) as running:
         url = running.camera.url
