@@ -97,7 +97,7 @@ class Peers:
             _TO_SOURCE,
             made_ns=time.monotonic_ns(),
         )
-        self.ingest.send_nowait(ViewReady(ask.ticket, view, moved=True))
+        self.ingest.send_nowait(ViewReady(ask.ticket, (view,), moved=True))
 
     def complete(self, work: Work) -> None:
         now_ns = time.monotonic_ns()

@@ -118,7 +118,7 @@ def measure(video: Path, samples: int, pause_s: float) -> dict[str, Series]:
             assert newest is not None
             ask = Ask(number, camera.worker.spec.camera, scripted.VIEW, newest.ref.index - 1, 0)
             answers.append(thread_cpu_us(partial(service.handle, ask)))
-            views = [message.view for message in _empty(there) if isinstance(message, ViewReady)]
+            views = [message.views[0] for message in _empty(there) if isinstance(message, ViewReady)]
             assert len(views) == 1, "the ask was not answered with a view"
             _give_back(leases, views[0])
     here.close()

@@ -71,7 +71,7 @@ def _through_slots(pictures: list[Picture], count: int) -> list[float]:
             np.copyto(np.frombuffer(memory, np.uint8, NBYTES).reshape(SHAPE), picture)
             plane = Plane(0, 416 * 3, 416, 416)
             view = View(frame, scripted.VIEW, lease, Location.MEMFD, "cpu", (plane,), Affine(1, 1, 0, 0))
-            link.send_nowait(ViewReady(number, view, moved=True))
+            link.send_nowait(ViewReady(number, (view,), moved=True))
             if not select.select([link.fileno()], [], [], _ANSWER_S)[0]:
                 raise RuntimeError("the receiver does not answer")
             received = link.receive_nowait()
@@ -102,7 +102,7 @@ def receive_slots(descriptor: int) -> None:
             leases.attach(region)
             reader.attach(region)
         elif isinstance(message, ViewReady):
-            view = message.view
+            view = message.views[0]
             leases.take(view)
             seen = looked_at(np.frombuffer(reader.pixels(view), np.uint8).reshape(SHAPE))
             leases.give_back(view.lease)

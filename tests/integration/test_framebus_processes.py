@@ -161,7 +161,7 @@ def make_views(region: MemfdRegion, link_fd: int) -> None:
         number += 1
         lease, memory = slot
         memory[: SPEC.nbytes] = bytes([number % 251]) * SPEC.nbytes
-        if not link.send_nowait(ViewReady(number, view_of(lease, number), False)):
+        if not link.send_nowait(ViewReady(number, (view_of(lease, number),), False)):
             allocator.abandon(lease)
             time.sleep(0.0002)
 
@@ -362,7 +362,7 @@ def test_slots_of_killed_processes_are_leased_again_and_no_picture_changes_under
                     book.give_back(held.pop(0).lease)
                 continue
             assert isinstance(received[0], ViewReady)
-            view = received[0].view
+            view = received[0].views[0]
             assert book.take(view)
             held.append(view)
             taken += 1

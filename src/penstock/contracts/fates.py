@@ -9,7 +9,7 @@ class Fate(enum.IntEnum):
     ANALYSED = 0
     """a model's result was taken"""
     NOT_DUE = 1
-    """the lane's `max_fps` did not ask for it"""
+    """the lane's rate did not ask for it"""
     GATED = 2
     """nothing moved since the last analysed frame, whose result stays valid"""
     SUPERSEDED = 3
@@ -19,7 +19,7 @@ class Fate(enum.IntEnum):
     SHED = 5
     """the capacity plan refused it"""
     DEPENDENCY_STALE = 6
-    """a signal that the lane requires was not fresh"""
+    """what the lane requires was unknown, too long ago or not so"""
     MODEL_FAILED = 7
     """the model raised, hung, died, returned nonsense, or was suspended"""
     CANCELLED = 8

@@ -10,10 +10,14 @@ import msgspec
 
 from penstock.contracts.clips import ClipEnd, ClipJob, ClipResult
 from penstock.contracts.frames import FrameRef, Lease, View, ViewSpec
+from penstock.contracts.specs import DecodePolicy
 from penstock.contracts.times import ClockReading
 from penstock.contracts.work import Failure, ModelDescription, Outcome, Work
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
+
+Box = tuple[float, float, float, float]
+"""left, top, right, bottom in pixels of the source frame"""
 
 
 class ProcessKind(enum.StrEnum):
@@ -122,20 +126,55 @@ class Notice(msgspec.Struct, frozen=True, tag=True):
     frame: FrameRef
     moved: bool
     """since the notice before: something moved in any frame up to this one"""
+    held_back: int = 0
+    """frames since the news before that were not told because no lane was due: see `Ask.resume_ns`"""
 
 
 class ViewReady(msgspec.Struct, frozen=True, tag=True):
-    """Pixels of the camera's newest frame, leased to whoever asked with `ticket`."""
+    """Pixels leased to whoever asked with `ticket`: of the camera's newest frame, or of the frame asked for."""
 
     ticket: int
-    view: View
+    views: tuple[View, ...]
+    """one, or one per region asked for"""
     moved: bool
+    held_back: int = 0
+    """as in `Notice`"""
 
 
 class ViewRefused(msgspec.Struct, frozen=True, tag=True):
     ticket: int
     camera: str
     reason: str
+
+
+class CameraLoad(msgspec.Struct, frozen=True, gc=False):
+    """What one camera's detect stream has taken so far: cumulative over its ingest process's life."""
+
+    camera: str
+    units: int = 0
+    keyframes: int = 0
+    disposable: int = 0
+    """units that no other refers to"""
+    decoded: int = 0
+    """units fed to the decoder"""
+    decode_ns: int = 0
+    """processor time of decoding, gating and reading them"""
+    views: int = 0
+    view_ns: int = 0
+    """processor time of making them"""
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    """What a process has used so far, told to the engine once a second for its capacity plan; from ingest and
+    executors. Cumulative over the process's life."""
+
+    at_ns: int
+    cpu_ns: int
+    """user and system time of the process"""
+    busy_ns: int = 0
+    """executors: time in calls, summed over streams"""
+    resident_bytes: int = 0
+    cameras: tuple[CameraLoad, ...] = ()
 
 
 # engine → ingest
@@ -149,12 +188,25 @@ class Ask(msgspec.Struct, frozen=True, tag=True):
     spec: ViewSpec
     after_index: int
     deadline_ns: int
+    frame_index: int = 0
+    """0 for the newest frame; otherwise this very one, where ingest still has it"""
+    regions: tuple[Box, ...] = ()
+    """parts of the picture, one view each; none for the whole picture in one"""
+    resume_ns: int = 0
+    """no lane of the camera is due for a frame captured before this: ingest need not tell of one"""
 
 
 class HeldLeases(msgspec.Struct, frozen=True, tag=True):
     """First message on a new link: what the engine still holds; everything else is free again."""
 
     leases: tuple[Lease, ...]
+
+
+class SetDecode(msgspec.Struct, frozen=True, tag=True):
+    """How a camera's detect stream is to be decoded from now on; told again to every new ingest process."""
+
+    camera: str
+    policy: DecodePolicy
 
 
 class FrameDone(msgspec.Struct, frozen=True, tag=True):
@@ -221,7 +273,9 @@ Message = (
     | Notice
     | ViewReady
     | ViewRefused
+    | Load
     | Ask
+    | SetDecode
     | HeldLeases
     | FrameDone
     | Submit

@@ -40,6 +40,22 @@ class Transport(enum.StrEnum):
     """packets of their own: a lost one costs its picture, nothing waits for it"""
 
 
+class DecodePolicy(enum.StrEnum):
+    """Which access units of a detect stream are decoded. What is passed over ends `skipped`, and no lane hears of it.
+
+    In the order of what they cost; the capacity plan may choose one that costs less than the configured one.
+    """
+
+    ALL = "all"
+    NONREF = "nonref"
+    """all but those that no other picture refers to (the sender marks them: B-frames, temporal layers)"""
+    AUTO = "auto"
+    """keyframes while nothing moves; when a keyframe shows movement, all, from the current GOP's begin on"""
+    KEYFRAMES = "keyframes"
+    NONE = "none"
+    """nothing: only packets are kept"""
+
+
 class StreamSpec(msgspec.Struct, frozen=True):
     """One stream of one camera. `url` holds credentials: it is never logged; sources redact it."""
 
@@ -94,6 +110,8 @@ class CameraSpec(msgspec.Struct, frozen=True):
     zones: tuple[ZoneSpec, ...] = ()
     gate: GateSpec = GateSpec()
     record: RecordSpec = RecordSpec()
+    decode: DecodePolicy = DecodePolicy.ALL
+    """the most that is decoded; the capacity plan may go below it"""
 
     def stream_with(self, role: Role) -> StreamSpec | None:
         """The stream that has `role`; None where no stream has."""
@@ -130,6 +148,29 @@ class ModelSpec(msgspec.Struct, frozen=True):
     options: dict[str, float] = {}
 
 
+class Requirement(msgspec.Struct, frozen=True):
+    """Something that must have been so for a lane to be worth running: a signal that is true or above 0, or a class
+    that is in the picture."""
+
+    signal: str
+    """name of a signal, or of a class"""
+    within_ns: int = 0
+    """how long ago, by capture, it may have been so; 0 means that what states it must still be valid"""
+
+
+class CropSpec(msgspec.Struct, frozen=True):
+    """A lane that looks at what another lane of the same camera found: one view per box, of that very frame."""
+
+    of: str
+    """the model that finds the boxes"""
+    labels: tuple[str, ...] = ()
+    """only boxes of these classes; empty means all"""
+    limit: int = 4
+    """at most this many boxes of one frame, the most confident first; the others are counted"""
+    margin: float = 0.1
+    """added on each side, as a part of the box's width and height"""
+
+
 class LaneSpec(msgspec.Struct, frozen=True):
     """One camera × one model: the unit of scheduling."""
 
@@ -137,12 +178,18 @@ class LaneSpec(msgspec.Struct, frozen=True):
     model: str
     max_fps: float = 5.0
     min_fps: float = 0.0
+    """slower is worth nothing: lower priorities are paused for it, and where it cannot be had the lane is paused"""
     priority: int = 0
     """higher goes first"""
+    weight: float = 1.0
+    """of two lanes of one priority that are both short, the one of weight 2 runs twice as often"""
     budget_ns: int = 500_000_000
     """a result older than this is worth nothing"""
-    requires: tuple[str, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    """all of them"""
+    crops: CropSpec | None = None
     shadow: bool = False
+    """runs on spare capacity only; its events are kept beside the real ones and delivered to nobody"""
     gated: bool = True
     """still frames are not analysed; off for models that measure movement themselves"""
 
@@ -190,6 +237,10 @@ class RunSpec(msgspec.Struct, frozen=True):
     rules: tuple[RuleSpec, ...]
     ingest_groups: tuple[tuple[str, ...], ...]
     """names of the cameras of each ingest process"""
+    cores: float = 0.0
+    """processor cores that the run may plan with; 0 means all that this process may use"""
+    memory_budget_bytes: int = 0
+    """what all its processes may take together; 0 means no limit"""
     database_url: str = ""
     """SQLAlchemy's form; empty means SQLite in the data folder"""
     events_file: str = ""

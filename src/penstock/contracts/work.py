@@ -90,6 +90,8 @@ class ModelDescription(msgspec.Struct, frozen=True):
     picture_classes: tuple[str, ...] = ()
     """names of the classes of whole pictures (classifiers); `class_names` are those of boxes"""
     load_ns: int = 0
+    max_batch: int = 1
+    """most views that one call takes together"""
 
 
 class Executor(Protocol):

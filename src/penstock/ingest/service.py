@@ -159,7 +159,7 @@ class IngestService:
         view = shared or self._make(camera, newest, ask)
         if view is None:
             return
-        if send(ViewReady(ask.ticket, view, moved)):
+        if send(ViewReady(ask.ticket, (view,), moved)):
             camera.made[ask.spec] = view
             self._told(camera, newest)
             return

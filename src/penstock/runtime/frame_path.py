@@ -87,7 +87,7 @@ class FramePath:
 
     def viewed(self, message: ViewReady, now_ns: int) -> None:
         """The view is here: it goes to its model, or its lease goes back."""
-        view = message.view
+        view = message.views[0]
         frame = view.frame
         call = self._calls.take_view(message.ticket, view)
         self._hear(frame.index, message, now_ns)
@@ -152,7 +152,7 @@ class FramePath:
                 camera.notice = None
 
     def _hear(self, index: int, news: Notice | ViewReady, now_ns: int) -> None:
-        frame = news.frame if isinstance(news, Notice) else news.view.frame
+        frame = news.frame if isinstance(news, Notice) else news.views[0].frame
         name, capture_ns = frame.id.stream.camera, frame.capture.mono_ns
         self._cameras[name].last_capture_ns = capture_ns
         for heard in self._cameras[name].lanes:

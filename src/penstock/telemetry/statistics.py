@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from penstock.contracts.capacity import PlanChange, ResourceUse
 from penstock.contracts.messages import CameraState
 from penstock.telemetry.histogram import HistogramRecord
 
@@ -115,6 +116,9 @@ class LaneStatistics(msgspec.Struct, frozen=True):
     budget_ns: int = 0
     level: str = "full"
     """step of the ladder: full, reduced, motion-only, paused"""
+    limited_by: str = ""
+    """the resource that ran short, or `floor`"""
+    floor_fps: float = 0.0
     last_result_ns: int = 0
     """monotonic capture time of the last frame analysed"""
     first_taken_ns: int = 0
@@ -196,6 +200,22 @@ class EngineStatistics(msgspec.Struct, frozen=True):
     """control work per analysed frame"""
     event_delay: HistogramRecord = HistogramRecord()
     """from the capture time that confirmed an event to the decision"""
+
+
+class PlanStatistics(msgspec.Struct, frozen=True):
+    """The capacity plan as it is now."""
+
+    computed: int = 0
+    """times that it was worked out"""
+    changes: dict[str, int] = {}
+    """grants changed so far, by the step or decode policy they came to"""
+    changed_ns: int = 0
+    """monotonic: when it last changed"""
+    resources: tuple[ResourceUse, ...] = ()
+    decode: dict[str, str] = {}
+    """decode policy by camera"""
+    recent: tuple[PlanChange, ...] = ()
+    """the newest last, at most 32"""
 
 
 class RecorderStatistics(msgspec.Struct, frozen=True):
@@ -296,6 +316,7 @@ class ProcessStatistics(msgspec.Struct, frozen=True):
     models: tuple[ModelStatistics, ...] = ()
     rules: tuple[RuleStatistics, ...] = ()
     engine: EngineStatistics | None = None
+    plan: PlanStatistics | None = None
     recorder: RecorderStatistics | None = None
     journal: JournalStatistics | None = None
     sinks: tuple[SinkStatistics, ...] = ()

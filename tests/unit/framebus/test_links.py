@@ -111,7 +111,7 @@ def test_descriptors_pass_and_ours_stays_open(pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("datagram", "message"),
     [
-        pytest.param(bytes([WIRE_VERSION + 1, 0x80]), "version 2 of the wire, this process 1", id="another version"),
+        pytest.param(bytes([WIRE_VERSION + 1, 0x80]), "version 3 of the wire, this process 2", id="another version"),
         pytest.param(bytes([WIRE_VERSION, 0xC1]), "link to one: ", id="noise"),
         pytest.param(bytes([WIRE_VERSION]) + b"\x81\xa4type\xa5Nomsg", "link to one: .*Nomsg", id="unknown message"),
         pytest.param(bytes([WIRE_VERSION]), "link to one: ", id="nothing but a version"),

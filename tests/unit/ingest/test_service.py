@@ -146,7 +146,7 @@ def kinds(messages: list[Message]) -> list[Any]:
             case Notice():
                 short.append(("frame", one.frame.index, one.moved))
             case ViewReady():
-                short.append(("view", one.view.frame.index, one.moved))
+                short.append(("view", one.views[0].frame.index, one.moved))
             case ViewRefused():
                 short.append(("refused", one.reason))
     return short
@@ -199,7 +199,7 @@ def test_a_session_is_told_before_its_frames_and_none_after_its_end(desk: Desk) 
     desk.stream.connect(8)
     desk.stream.decode()
     answer = desk.view()
-    assert answer.view.frame.id.stream.session == 8
+    assert answer.views[0].frame.id.stream.session == 8
     assert kinds(desk.engine.taken()) == [("frame", 1, False), ("down", 7), ("up", 8), ("view", 2, False)]
 
 
@@ -254,9 +254,9 @@ def test_a_view_shows_the_newest_frame_and_is_never_told_again(desk: Desk) -> No
     desk.stream.decode()
     desk.stream.decode(moved=True)
     answer = desk.view(after=1)
-    assert (answer.view.frame.index, answer.moved) == (2, True)
-    assert set(bytes(desk.reader.pixels(answer.view))) == {2}
-    assert answer.view.made_ns == 5_000
+    assert (answer.views[0].frame.index, answer.moved) == (2, True)
+    assert set(bytes(desk.reader.pixels(answer.views[0]))) == {2}
+    assert answer.views[0].made_ns == 5_000
     desk.service.tell_news()
     assert kinds(desk.engine.taken()) == [("view", 2, True)], "the view was the news"
 
@@ -286,21 +286,21 @@ def test_an_ask_for_something_newer_than_there_is_is_refused(desk: Desk) -> None
 def test_equal_views_of_one_frame_are_made_once(desk: Desk) -> None:
     desk.stream.decode()
     one, two, small = desk.view(), desk.view(), desk.view(spec=OTHER)
-    assert one.view == two.view
-    assert small.view.lease != one.view.lease
+    assert one.views[0] == two.views[0]
+    assert small.views[0].lease != one.views[0].lease
     assert desk.stream.books.reading().views == 2
     for answer in (one, two, small):
-        assert desk.leases.take(answer.view)
-    desk.leases.give_back(one.view.lease)
-    assert desk.reader.still_leased(two.view), "the other lane has it yet"
-    desk.leases.give_back(two.view.lease)
-    assert desk.view().view.lease != one.view.lease, "what was given back is made anew"
+        assert desk.leases.take(answer.views[0])
+    desk.leases.give_back(one.views[0].lease)
+    assert desk.reader.still_leased(two.views[0]), "the other lane has it yet"
+    desk.leases.give_back(two.views[0].lease)
+    assert desk.view().views[0].lease != one.views[0].lease, "what was given back is made anew"
 
 
 def test_full_slots_refuse_and_free_ones_serve_again(desk: Desk) -> None:
     for _ in range(SLOTS):
         desk.stream.decode()
-        assert desk.leases.take(desk.view().view)
+        assert desk.leases.take(desk.view().views[0])
     desk.stream.decode()
     assert kinds([desk.ask()]) == [("refused", "no free slot")]
     assert desk.stream.books.reading().views_refused == 1
@@ -330,17 +330,17 @@ def test_a_view_that_could_not_be_sent_frees_its_slot(desk: Desk) -> None:
 def test_a_shared_view_that_could_not_be_sent_again_stays_with_who_has_it(desk: Desk) -> None:
     desk.stream.decode()
     first = desk.view()
-    assert desk.leases.take(first.view)
+    assert desk.leases.take(first.views[0])
     desk.engine.full = True
     desk.ask()
-    assert desk.reader.still_leased(first.view), "another lane's model is reading it"
-    assert set(bytes(desk.reader.pixels(first.view))) == {1}
+    assert desk.reader.still_leased(first.views[0]), "another lane's model is reading it"
+    assert set(bytes(desk.reader.pixels(first.views[0]))) == {1}
 
 
 def test_a_new_engine_hears_everything_anew_and_frees_what_the_last_one_held(desk: Desk) -> None:
     desk.stream.decode(moved=True)
     old = desk.view()
-    assert desk.leases.take(old.view)
+    assert desk.leases.take(old.views[0])
     desk.service.disconnect()
     desk.stream.decode()
     desk.service.tell_news()
@@ -350,17 +350,17 @@ def test_a_new_engine_hears_everything_anew_and_frees_what_the_last_one_held(des
     desk.service.connect(successor.send)
     assert kinds(successor.taken()) == [("up", 7), ("frame", 2, False)]
     desk.service.handle(HeldLeases(()))
-    assert not desk.reader.still_leased(old.view)
+    assert not desk.reader.still_leased(old.views[0])
     assert desk.camera.slots.statistics().leased == 0
 
 
 def test_what_the_engine_still_holds_survives_a_new_link(desk: Desk) -> None:
     desk.stream.decode()
     kept, lost = desk.view(), desk.view(spec=OTHER)
-    assert desk.leases.take(kept.view)
+    assert desk.leases.take(kept.views[0])
     desk.service.handle(HeldLeases((*desk.leases.held(["pool:door"]), Lease("pool:garden", 1, 1))))
-    assert desk.reader.still_leased(kept.view)
-    assert not desk.reader.still_leased(lost.view)
+    assert desk.reader.still_leased(kept.views[0])
+    assert not desk.reader.still_leased(lost.views[0])
 
 
 def test_lossless_frames_are_handed_on_and_strangers_ignored() -> None:
@@ -436,7 +436,7 @@ class ToldInOrder(RuleBasedStateMachine):
             if isinstance(message, CameraUpdate):
                 self.told_up = message.session if message.state is CameraState.UP else None
             if isinstance(message, Notice | ViewReady):
-                frame = message.frame if isinstance(message, Notice) else message.view.frame
+                frame = message.frame if isinstance(message, Notice) else message.views[0].frame
                 assert frame.id.stream.session == self.told_up, "a frame comes under its own session"
                 assert frame.index > self.heard or (isinstance(message, ViewReady) and frame.index == self.heard)
                 news = {index for index in self.moved if self.heard_moved < index <= frame.index}
@@ -444,8 +444,8 @@ class ToldInOrder(RuleBasedStateMachine):
                 self.heard = frame.index
                 self.heard_moved = max(self.heard_moved, frame.index)
             if isinstance(message, ViewReady):
-                assert self.desk.leases.take(message.view)
-                assert set(bytes(self.desk.reader.pixels(message.view))) == {message.view.frame.index % 251}
+                assert self.desk.leases.take(message.views[0])
+                assert set(bytes(self.desk.reader.pixels(message.views[0]))) == {message.views[0].frame.index % 251}
 
     @invariant()
     def no_slot_leaks(self) -> None:
