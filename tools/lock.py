@@ -11,8 +11,8 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DEVELOPMENT_EXTRAS = {"quantize"}
-"""a quarter of a gigabyte that no run needs: locked with what developers have, through the group `dev`"""
+DEVELOPMENT_EXTRAS = {"bench", "otel", "quantize"}
+"""what no run needs, some of it a quarter of a gigabyte: locked with what developers have, through the group `dev`"""
 HEADER = "# Made by `make lock`. Names and versions only: where they come from is the installer's to know.\n"
 
 
