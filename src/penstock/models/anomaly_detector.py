@@ -1,5 +1,7 @@
 """A network that knows what is normal, as a model: a score, a decision where there is one, and a map of where."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from penstock.contracts.frames import View
 from penstock.contracts.results import Result, ScoreMap
 from penstock.contracts.work import ModelDescription
 from penstock.models.backends.backend import Network
-from penstock.models.heads.head import AnomalyDecoder
+from penstock.models.heads.head import AnomalyDecoder, Outputs
 from penstock.models.model import Pixels
 
 SCORE, ANOMALOUS = "anomaly_score", "Anomalous"
@@ -25,7 +27,13 @@ class AnomalyDetector:
         self._decoder = decoder
 
     def run(self, stream: int, view: View, pixels: Pixels) -> Result:
-        found = self._decoder.anomaly(self._network.infer(stream, pixels))
+        return self._result(view, self._network.infer(stream, pixels))
+
+    def run_batch(self, stream: int, views: Sequence[View], pixels: Sequence[Pixels]) -> list[Result]:
+        return [self._result(*one) for one in zip(views, self._network.infer_batch(stream, pixels), strict=True)]
+
+    def _result(self, view: View, outputs: Outputs) -> Result:
+        found = self._decoder.anomaly(outputs)
         scalars = {SCORE: found.score}
         if found.anomalous is not None:
             scalars[ANOMALOUS] = float(found.anomalous)

@@ -1,12 +1,14 @@
 """A network that names what a whole picture shows: its most probable classes, never more than asked for."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from penstock.contracts.frames import View
 from penstock.contracts.results import Classification, Result
 from penstock.contracts.work import ModelDescription
 from penstock.models.backends.backend import Network
-from penstock.models.heads.head import ClassDecoder
+from penstock.models.heads.head import ClassDecoder, Outputs
 from penstock.models.model import Pixels
 
 
@@ -34,7 +36,13 @@ class Classifier:
         self._top_k = top_k
 
     def run(self, stream: int, view: View, pixels: Pixels) -> Result:
-        probabilities = self._decoder.probabilities(self._network.infer(stream, pixels))[self._class_ids]
+        return self._result(view, self._network.infer(stream, pixels))
+
+    def run_batch(self, stream: int, views: Sequence[View], pixels: Sequence[Pixels]) -> list[Result]:
+        return [self._result(*one) for one in zip(views, self._network.infer_batch(stream, pixels), strict=True)]
+
+    def _result(self, view: View, outputs: Outputs) -> Result:
+        probabilities = self._decoder.probabilities(outputs)[self._class_ids]
         best = np.argsort(-probabilities, kind="stable")[: self._top_k]
         return Result(
             model=self.description.model,

@@ -14,7 +14,7 @@ from penstock.contracts.frames import Affine, View
 from penstock.contracts.results import Detections, Result
 from penstock.contracts.work import ModelDescription
 from penstock.models.backends.backend import Network
-from penstock.models.heads.head import BoxDecoder, Candidates
+from penstock.models.heads.head import BoxDecoder, Candidates, Outputs
 from penstock.models.heads.nms import suppress
 from penstock.models.model import Pixels
 
@@ -77,7 +77,12 @@ class Detector:
         self._selection = selection
 
     def run(self, stream: int, view: View, pixels: Pixels) -> Result:
-        outputs = self._network.infer(stream, pixels)
+        return self._result(view, self._network.infer(stream, pixels))
+
+    def run_batch(self, stream: int, views: Sequence[View], pixels: Sequence[Pixels]) -> list[Result]:
+        return [self._result(*one) for one in zip(views, self._network.infer_batch(stream, pixels), strict=True)]
+
+    def _result(self, view: View, outputs: Outputs) -> Result:
         found = self._decoder.candidates(outputs, self._selection.floor)
         frame = view.frame
         return Result(

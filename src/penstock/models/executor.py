@@ -10,7 +10,7 @@ refused and counted, so an owner that does not take outcomes stops the flow inst
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -22,10 +22,10 @@ from penstock.contracts.results import Result
 from penstock.contracts.specs import ModelSpec
 from penstock.contracts.views import LeaseLost, ViewReader
 from penstock.contracts.work import Failure, FailureCause, ModelDescription, Outcome, OutcomeStatus, Work
-from penstock.models.errors import ModelError
+from penstock.models.errors import failure_of
 from penstock.models.executor_statistics import CallCounts, ExecutorStatistics, RunningCall
 from penstock.models.loading import load_model
-from penstock.models.model import LoadModel, Model
+from penstock.models.model import BatchModel, LoadModel, Model
 from penstock.models.pixels import array_of
 
 OnLoaded = Callable[[str, ModelDescription | Failure], None]
@@ -193,13 +193,13 @@ class ModelExecutor:
             if model is None:
                 failure = self._failures.get(work.model) or self._unknown(work.model)
             else:
-                for view in work.views:
-                    result, read_ns = self._analyse(stream, model, view)
-                    results.append(result)
+                for views in _calls(model, work.views):
+                    found, read_ns = self._analyse(stream, model, views)
+                    results += found
                     transfer_ns += read_ns
         # Whatever a model raises, SystemExit included, ends this call and not the thread.
         except BaseException as error:
-            failure = _failure_of(error)
+            failure = failure_of(error)
         finished_ns = self._clock.now_ns()
         late = finished_ns > work.deadline_ns
         outcome = Outcome(
@@ -223,14 +223,17 @@ class ModelExecutor:
             self._counts.called(stream, finished_ns - started_ns, failure, late=late and failure is None)
             self._outcomes.append(outcome)
 
-    def _analyse(self, stream: int, model: Model, view: View) -> tuple[Result, int]:
+    def _analyse(self, stream: int, model: Model, views: tuple[View, ...]) -> tuple[list[Result], int]:
         begun_ns = self._clock.now_ns()
-        pixels = array_of(view, self._reader.pixels(view))
+        pixels = [array_of(view, self._reader.pixels(view)) for view in views]
         read_ns = self._clock.now_ns() - begun_ns
-        result = model.run(stream, view, pixels)
-        if not self._reader.still_leased(view):
+        if len(views) > 1 and isinstance(model, BatchModel):
+            results = model.run_batch(stream, views, pixels)
+        else:
+            results = [model.run(stream, view, one) for view, one in zip(views, pixels, strict=True)]
+        if not all(self._reader.still_leased(view) for view in views):
             raise LeaseLost("the lease ended while the model ran: what it saw may be another frame")
-        return result, read_ns
+        return results, read_ns
 
     def _load_models(self) -> None:
         """Tells of each model once all have been tried: until then no stream takes work of any."""
@@ -245,7 +248,7 @@ class ModelExecutor:
             try:
                 model = self._load(spec, self._streams)
             except BaseException as error:
-                told = _failure_of(error, FailureCause.LOAD_FAILED)
+                told = failure_of(error, FailureCause.LOAD_FAILED)
                 self._failures[spec.name] = told
             else:
                 told = msgspec.structs.replace(model.description, load_ns=self._clock.now_ns() - started_ns)
@@ -296,14 +299,8 @@ class ModelExecutor:
                 self._counts.callback_failures += 1
 
 
-def _failure_of(error: BaseException, otherwise: FailureCause = FailureCause.RAISED) -> Failure:
-    """The named cause of what was raised; the message keeps its type where the cause does not say it."""
-    match error:
-        case ModelError():
-            return Failure(error.cause, str(error))
-        case LeaseLost():
-            return Failure(FailureCause.LEASE_LOST, str(error) or "the lease ended before the pixels were read")
-        case MemoryError():
-            return Failure(FailureCause.OUT_OF_MEMORY, f"memory ran out: {error}" if str(error) else "memory ran out")
-        case _:
-            return Failure(otherwise, f"{type(error).__name__}: {error}")
+def _calls(model: Model, views: tuple[View, ...]) -> Iterator[tuple[View, ...]]:
+    """The views of one piece of work, as many at a time as the model takes."""
+    size = model.description.max_batch if isinstance(model, BatchModel) else 1
+    for first in range(0, len(views), size):
+        yield views[first : first + size]

@@ -62,6 +62,7 @@ def _load_network(spec: ModelSpec, streams: int) -> Model:
         device=spec.device,
     )
     network = file.compile(head.normalisation, streams)
+    description = replace(description, max_batch=network.max_batch)
     match head.decoder:
         case BoxDecoder():
             confidence = head.confidence if spec.confidence is None else spec.confidence

@@ -1,7 +1,7 @@
 """The shape of every model that an executor runs: a view of one frame in, one result out."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,15 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Gives memory back; called once, when no stream runs."""
+        ...
+
+
+@runtime_checkable
+class BatchModel(Model, Protocol):
+    """A model that takes several views in one call, up to its description's `max_batch`."""
+
+    def run_batch(self, stream: int, views: Sequence[View], pixels: Sequence[Pixels]) -> list[Result]:
+        """As `run`: one result per view, in order. What is wrong with one view ends the call for all."""
         ...
 
 

@@ -10,7 +10,10 @@
         def predict(self, picture, context):
             return {"detections": [((10, 20, 50, 90), 0.8, "lamp")], "scalars": {"brightness": 0.4}}
 
-`view`, `class_names`, `picture_classes` and `signals` may also be set by the constructor, which gets the
+A class that is quicker with several pictures at once says so with `max_batch` (2–64) and a second method,
+`predict_batch(self, pictures, contexts)`, which gets two lists and gives back a list of answers.
+
+`view`, `class_names`, `picture_classes`, `signals` and `thread_safe` may also be set by the constructor, which gets the
 configuration's `parameters` by name. `predict` gets the picture as uint8 rows×columns×channels (rows×columns for
 `gray8`), a copy that it may change and keep, and a `Context`. What it may give back is `plugin_answer`'s to say.
 
@@ -21,7 +24,7 @@ no other model anything.
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +37,7 @@ from penstock.contracts.specs import ModelSpec
 from penstock.contracts.work import ModelDescription
 from penstock.models.class_names import class_ids, names_for
 from penstock.models.detector import Selection
-from penstock.models.errors import load_error
+from penstock.models.errors import load_error, output_error
 from penstock.models.heads.head import CONFIDENCE
 from penstock.models.model import Pixels
 from penstock.models.plugin_answer import AnswerReader
@@ -43,6 +46,7 @@ from penstock.models.plugin_source import PluginSource, find_plugin
 DEFAULT_VIEW = ViewSpec(640, 360, PixelFormat.RGB24, Fit.STRETCH)
 
 _LONGEST_SIDE_PX = 8192
+_LARGEST_BATCH = 64
 _LARGEST_BYTES = 1920 * 1080 * 3
 """of a view: what a slot of shared memory holds"""
 
@@ -64,7 +68,7 @@ class Context:
 
 
 class PluginModel:
-    """One object of the user's class, called by one thread at a time."""
+    """One object of the user's class, called by one thread at a time unless it says that it is thread safe."""
 
     def __init__(
         self, description: ModelDescription, source: PluginSource, predict: Callable[..., Any], reader: AnswerReader
@@ -74,27 +78,21 @@ class PluginModel:
         self._predict = predict
         self._reader = reader
 
-    def run(self, stream: int, view: View, pixels: Pixels) -> Result:  # noqa: ARG002  it runs on one stream
-        frame = view.frame
-        context = Context(
-            camera=frame.id.stream.camera,
-            session=frame.id.stream.session,
-            seq=frame.id.seq,
-            capture_ns=frame.capture.mono_ns,
-            width_px=frame.width_px,
-            height_px=frame.height_px,
-        )
+    def run(self, stream: int, view: View, pixels: Pixels) -> Result:  # noqa: ARG002  what it keeps is its own
         try:
-            answer = self._predict(np.array(pixels), context)
+            answer = self._predict(np.array(pixels), context_of(view))
         except MemoryError:
             raise
         except BaseException as error:
             raise self._source.raised("predict", error) from error
+        return self._result(view, answer)
+
+    def _result(self, view: View, answer: Any) -> Result:
         detections, classifications, scalars = self._reader.read(answer, view)
         return Result(
             model=self.description.model,
             weight_hash=self.description.weight_hash,
-            frame=frame,
+            frame=view.frame,
             detections=detections,
             classifications=classifications,
             scalars=scalars,
@@ -105,15 +103,65 @@ class PluginModel:
         del self._predict
 
 
+class BatchPluginModel(PluginModel):
+    """One whose class takes several pictures in one call."""
+
+    def __init__(
+        self,
+        description: ModelDescription,
+        source: PluginSource,
+        predict: Callable[..., Any],
+        reader: AnswerReader,
+        predict_batch: Callable[..., Any],
+    ) -> None:
+        super().__init__(description, source, predict, reader)
+        self._predict_batch = predict_batch
+
+    def run_batch(self, stream: int, views: Sequence[View], pixels: Sequence[Pixels]) -> list[Result]:  # noqa: ARG002
+        try:
+            answers = self._predict_batch([np.array(one) for one in pixels], [context_of(view) for view in views])
+        except MemoryError:
+            raise
+        except BaseException as error:
+            raise self._source.raised("predict_batch", error) from error
+        if not isinstance(answers, Sequence) or len(answers) != len(views):
+            found = f"{len(answers)} answers" if isinstance(answers, Sequence) else type(answers).__name__
+            raise output_error(
+                f"{self._source.name}.predict_batch gave {found} for {len(views)} pictures",
+                "Give back a list with one answer per picture, in order",
+            )
+        return [self._result(view, answer) for view, answer in zip(views, answers, strict=True)]
+
+    def close(self) -> None:
+        super().close()
+        del self._predict_batch
+
+
+def context_of(view: View) -> Context:
+    """What the user's class is told of the picture."""
+    frame = view.frame
+    return Context(
+        camera=frame.id.stream.camera,
+        session=frame.id.stream.session,
+        seq=frame.id.seq,
+        capture_ns=frame.capture.mono_ns,
+        width_px=frame.width_px,
+        height_px=frame.height_px,
+    )
+
+
 def load_plugin(spec: ModelSpec, streams: int) -> PluginModel:
     """Finds the class, makes one object of it and asks what it states; raises ModelError (`load_failed`)."""
-    if streams != 1:
-        raise load_error(f"a Python class runs on one stream, and its executor has {streams}")
     unknown = sorted(spec.options)
     if unknown:
         raise load_error(f"there is no option {unknown[0]!r} of a Python class", "Give it under `parameters`")
     source = find_plugin(spec.plugin)
     made = source.make(spec.parameters)
+    if streams != 1 and getattr(made, "thread_safe", False) is not True:
+        raise source.fault(
+            f"its executor has {streams} streams, and nothing says that it may be called by several threads at once",
+            "Set `thread_safe = True` in the class if it may, or `streams: 1` under the executor",
+        )
     predict = getattr(made, "predict", None)
     if not callable(predict):
         raise source.fault("has no method predict", "Write `def predict(self, picture, context):`")
@@ -143,7 +191,23 @@ def load_plugin(spec: ModelSpec, streams: int) -> PluginModel:
         picture_classes=picture_classes,
     )
     reader = AnswerReader(source, class_names, picture_classes, signals, selection, spec.top_k)
-    return PluginModel(description, source, predict, reader)
+    max_batch = _max_batch_of(source, made)
+    if max_batch == 1:
+        return PluginModel(description, source, predict, reader)
+    return BatchPluginModel(replace(description, max_batch=max_batch), source, predict, reader, made.predict_batch)
+
+
+def _max_batch_of(source: PluginSource, made: Any) -> int:
+    """1 for a class that takes one picture at a time."""
+    said = getattr(made, "max_batch", 1)
+    if isinstance(said, bool) or not isinstance(said, int) or not 1 <= said <= _LARGEST_BATCH:
+        raise source.fault(f"max_batch is {said!r}", f"Give a whole number from 1 to {_LARGEST_BATCH}")
+    if said > 1 and not callable(getattr(made, "predict_batch", None)):
+        raise source.fault(
+            f"max_batch is {said}, and there is no method predict_batch",
+            "Write `def predict_batch(self, pictures, contexts):`, or leave max_batch out",
+        )
+    return said
 
 
 def _view_of(source: PluginSource, hints: object) -> ViewSpec:

@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from penstock.base.clock import NS_PER_S
+from penstock.contracts.capacity import LadderStep
 from penstock.contracts.fates import Fate
 from penstock.contracts.messages import CameraState
 from penstock.telemetry.families import Families
@@ -23,6 +24,7 @@ from penstock.telemetry.statistics import (
     JournalStatistics,
     LaneStatistics,
     ModelStatistics,
+    PlanStatistics,
     ProcessStatistics,
     RecorderStatistics,
     RuleStatistics,
@@ -81,6 +83,8 @@ def _process(families: Families, process: ProcessStatistics, now_ns: int) -> Non
         _rule(families, rule)
     if process.engine is not None:
         _engine(families, process.engine)
+    if process.plan is not None:
+        _plan(families, process.plan)
     if process.recorder is not None:
         _recorder(families, process.recorder)
     if process.journal is not None:
@@ -150,6 +154,10 @@ def _lane(families: Families, lane: LaneStatistics) -> None:
     families.counter("lane_late_results", "Results that came after their deadline.", labels, lane.late)
     families.gauge("lane_granted_fps", "Analyses per second that the plan grants.", labels, lane.granted_fps)
     families.gauge("lane_max_fps", "Analyses per second that are wanted.", labels, lane.max_fps)
+    families.gauge("lane_floor_fps", "Analyses per second below which it is worth nothing.", labels, lane.floor_fps)
+    for step in LadderStep:
+        here = {**labels, "step": step.value}
+        families.gauge("lane_step", "1 for the step of the ladder that it is on.", here, lane.level == step.value)
     families.gauge(
         "lane_budget_seconds", "Age above which a result is worth nothing.", labels, lane.budget_ns / NS_PER_S
     )
@@ -196,6 +204,20 @@ def _engine(families: Families, engine: EngineStatistics) -> None:
     families.histogram("engine_plan_seconds", "Time of one scheduling decision.", {}, engine.plan, fast=True)
     families.histogram("engine_control_seconds", "Control work per analysed frame.", {}, engine.control, fast=True)
     families.histogram("event_delay_seconds", "From the deciding capture to the decision.", {}, engine.event_delay)
+
+
+def _plan(families: Families, plan: PlanStatistics) -> None:
+    families.counter("plan_computed", "Times that the capacity plan was worked out.", {}, plan.computed)
+    for after, count in plan.changes.items():
+        families.counter("plan_changes", "Grants changed, by what they came to.", {"to": after}, count)
+    for use in plan.resources:
+        labels = {"resource": use.resource, "unit": use.unit}
+        families.gauge("plan_supply", "What there is of the resource.", labels, use.supply)
+        families.gauge("plan_used", "What the grants take of it.", labels, use.used)
+        families.gauge("plan_wanted", "What everybody together asked for.", labels, use.wanted)
+    for camera, policy in plan.decode.items():
+        here = {"camera": camera, "policy": policy}
+        families.gauge("camera_decode_policy", "1 for what is decoded of it.", here, 1)
 
 
 def _recorder(families: Families, recorder: RecorderStatistics) -> None:

@@ -263,8 +263,8 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, code: str, changes: dict[s
         assert part in str(caught.value)
 
 
-def test_it_runs_on_one_stream(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="runs on one stream, and its executor has 2"):
+def test_it_runs_on_one_stream_unless_it_says_that_it_may_on_several(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="its executor has 2 streams, and nothing says"):
         load_model(spec_of(tmp_path, HEADER), 2)
 
 

@@ -18,6 +18,8 @@ from penstock.models.errors import load_error
 
 DEFAULT_SIDE_PX = 640
 """width and height for networks that take any and whose metadata names none"""
+MAX_BATCH = 8
+"""pictures of one call, for networks that leave it open: beyond it, the first would wait too long for the last"""
 
 _COLOURS = (1, 3)
 
@@ -66,12 +68,22 @@ class Network(Protocol):
     @property
     def streams(self) -> int: ...
 
+    @property
+    def max_batch(self) -> int:
+        """Most pictures of one call; 1 where the file settles the batch dimension, or a batch gains nothing here."""
+        ...
+
     def infer(self, stream: int, pixels: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
         """Runs the network on `pixels`, uint8 height×width×channels, on the calling thread without the GIL.
 
         The pixels are copied first: the lease may end once this returns. Outputs are float32 by name in the
         shapes the file states, and stay valid until the next call with the same `stream`.
         """
+        ...
+
+    def infer_batch(self, stream: int, pictures: Sequence[NDArray[np.uint8]]) -> list[Mapping[str, NDArray[Any]]]:
+        """As `infer`, for at most `max_batch` pictures in one call: one set of outputs per picture, in order, each with
+        a batch of one."""
         ...
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ networks with quantised weights and activations (QDQ). `models.loading` chooses 
 Threads that spin while they wait are switched off: they would take the cores of other streams.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from penstock.models.backends.backend import (
+    MAX_BATCH,
     Layout,
     Network,
     NetworkFile,
@@ -48,14 +49,17 @@ class _OnnxRuntimeFile:
         self._path = path
         self._session = session
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
-        self.picture = settle_picture(path, [_info(node) for node in session.get_inputs()], self.metadata)
+        inputs = [_info(node) for node in session.get_inputs()]
+        self.picture = settle_picture(path, inputs, self.metadata)
+        self._max_batch = MAX_BATCH if inputs[0].shape[0] is None else 1
         self.outputs = tuple(_info(node) for node in session.get_outputs())
         if any(None in info.shape for info in self.outputs):
             self.outputs = self._measured_outputs()
 
     def compile(self, normalisation: Normalisation, streams: int) -> Network:
         sessions = [self._session, *(_open_session(self._path) for _ in range(streams - 1))]
-        return _OnnxRuntimeNetwork(sessions, self.picture, [info.name for info in self.outputs], normalisation)
+        names = [info.name for info in self.outputs]
+        return _OnnxRuntimeNetwork(sessions, self.picture, names, normalisation, self._max_batch)
 
     def _measured_outputs(self) -> tuple[TensorInfo, ...]:
         """Shapes that the file leaves open follow from the picture's size: one call tells them."""
@@ -83,19 +87,30 @@ class _OnnxRuntimeNetwork:
         picture: PictureInput,
         names: list[str],
         normalisation: Normalisation,
+        max_batch: int,
     ) -> None:
         self.streams = len(sessions)
+        self.max_batch = max_batch
         self._sessions = sessions
         self._picture = picture
         self._names = names
         self._mean = _per_channel(normalisation.mean, picture.layout)
         self._divisor = _per_channel(normalisation.divisor, picture.layout)
-        self._inputs = [np.zeros(_shape_of(picture), np.float32) for _ in sessions]
+        self._inputs = [np.zeros((1, *_shape_of(picture)[1:]), np.float32) for _ in sessions]
 
     def infer(self, stream: int, pixels: NDArray[np.uint8]) -> Mapping[str, NDArray[Any]]:
-        held = self._inputs[stream]
-        picture = pixels.reshape(self._picture.height_px, self._picture.width_px, self._picture.channels)
-        held[0] = picture.transpose(2, 0, 1) if self._picture.layout is Layout.NCHW else picture
+        return self.infer_batch(stream, (pixels,))[0]
+
+    def infer_batch(self, stream: int, pictures: Sequence[NDArray[np.uint8]]) -> list[Mapping[str, NDArray[Any]]]:
+        count = len(pictures)
+        if count > self.max_batch:
+            raise ValueError(f"takes {self.max_batch} pictures a call, not {count}")
+        if len(self._inputs[stream]) < count:
+            self._inputs[stream] = np.zeros((count, *_shape_of(self._picture)[1:]), np.float32)
+        held = self._inputs[stream][:count]
+        for place, pixels in zip(held, pictures, strict=True):
+            picture = pixels.reshape(self._picture.height_px, self._picture.width_px, self._picture.channels)
+            place[...] = picture.transpose(2, 0, 1) if self._picture.layout is Layout.NCHW else picture
         if self._mean.any():
             held -= self._mean
         if (self._divisor != 1.0).any():
@@ -103,7 +118,14 @@ class _OnnxRuntimeNetwork:
             # to turn roundings in dynamically quantised networks.
             held /= self._divisor
         values = self._sessions[stream].run(self._names, {self._picture.name: held})
-        return dict(zip(self._names, values, strict=True))
+        # A network that gives something else than one row per picture is found out by its head, which knows the shape.
+        return [
+            {
+                name: value[i : i + 1] if len(value) == count else value
+                for name, value in zip(self._names, values, strict=True)
+            }
+            for i in range(count)
+        ]
 
     def close(self) -> None:
         self._sessions.clear()

@@ -1,0 +1,242 @@
+"""Once a second: what everything costs now, what there is, and so who gets what from here on.
+
+The plan itself is `scheduling`'s; here measurements become its picture, and its grants become what the scheduler, the
+rules and ingest go by. What nothing was measured of yet is taken from the last run's cost book, or assumed.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from penstock.contracts.capacity import CapacityPlan, LaneGrant, PlanChange
+from penstock.contracts.messages import Message, SetDecode
+from penstock.contracts.specs import DecodePolicy, RunSpec
+from penstock.runtime import wiring
+from penstock.runtime.host_load import HostLoad
+from penstock.runtime.load_book import CameraRates, LoadBook
+from penstock.scheduling.capacity import CapacityPlanner
+from penstock.scheduling.measurements import LaneMeasure, Measurements, ModelMeasure
+from penstock.scheduling.picture import CameraCost, LaneDemand, ModelCost, Picture
+from penstock.scheduling.scheduler import Scheduler
+from penstock.telemetry.statistics import PlanStatistics
+
+log = logging.getLogger(__name__)
+
+NS_PER_S = 1_000_000_000
+PLAN_EVERY_NS = NS_PER_S
+RECENT_CHANGES = 32
+LOGGED_AT_ONCE = 5
+"""changes with the same reason beyond these are told as a number"""
+# Of a keyframe-only stream, one unit costs more than the mean of all: its price says little of decoding everything.
+_MOSTLY_DECODED = 0.8
+CONTROL_NS = 300_000.0
+"""processor time of one analysis beside its view and its model: messages, decisions, rules"""
+VIEW_NS = 300_000.0
+"""of one view, until it is measured"""
+
+
+class Granted(Protocol):
+    """Who goes by what lanes are granted, and keeps the record of it."""
+
+    def set_granted(self, lane: str, fps: float) -> None: ...
+
+    def plan_changed(self, changes: Iterable[PlanChange]) -> None: ...
+
+
+class CapacityLoop:
+    """State of the run's plan; `tick` about once a second, in the engine's loop."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        scheduler: Scheduler,
+        decisions: Granted,
+        first: Picture,
+        *,
+        cores: float,
+        send_to: Callable[[str, Message], bool],
+        planner: CapacityPlanner | None = None,
+        host_load: HostLoad | None = None,
+    ) -> None:
+        self._spec = spec
+        self._scheduler = scheduler
+        self._decisions = decisions
+        self._picture = first
+        self._cores = spec.cores or cores
+        self._send_to = send_to
+        self._planner = planner or CapacityPlanner()
+        self._host_load = host_load or HostLoad()
+        self._ingest_of = {
+            camera: wiring.ingest_name(number) for number, group in enumerate(spec.ingest_groups) for camera in group
+        }
+        self._decode: dict[str, DecodePolicy] = {camera.name: camera.decode for camera in spec.cameras}
+        self._configured = dict(self._decode)
+        self._told: dict[str, DecodePolicy] = {}
+        self._min_fps_of = {lane.name: lane.min_fps for lane in spec.lanes}
+        self._floors: Mapping[str, float] = {}
+        self._computed = 0
+        self._changes: dict[str, int] = {}
+        self._changed_ns = 0
+        self._recent: deque[PlanChange] = deque(maxlen=RECENT_CHANGES)
+        self._grants: dict[str, LaneGrant] = {}
+        self.loads = LoadBook()
+
+    @property
+    def picture(self) -> Picture:
+        """What the plan was last computed from."""
+        return self._picture
+
+    def set_floors(self, floors: Mapping[str, float]) -> None:
+        """The slowest rates at which the rules are decidable, by lane."""
+        self._floors = floors
+
+    def grant(self, lane: str) -> LaneGrant | None:
+        """What the lane has now; None before the first plan."""
+        return self._grants.get(lane)
+
+    def floor_fps(self, lane: str) -> float:
+        return self._floors.get(lane, 0.0)
+
+    def ingest_attached(self, process: str) -> None:
+        """A new life of an ingest process knows only what is configured."""
+        for camera, owner in self._ingest_of.items():
+            if owner == process:
+                self._told.pop(camera, None)
+        self._tell_decode()
+
+    def tick(self, own_cpu_ns: int, now_ns: int) -> CapacityPlan:
+        """Measures, plans, and has it done. `own_cpu_ns`: processor time of the engine's process so far."""
+        self._host_load.update(own_cpu_ns + self.loads.cpu_ns(), now_ns)
+        self._picture = self._measured(self._scheduler.measurements())
+        plan = self._planner.update(self._picture, now_ns)
+        self._computed += 1
+        if plan.changes or not self._grants:
+            self._apply(plan, now_ns)
+        self._tell_decode()
+        return plan
+
+    def statistics(self) -> PlanStatistics:
+        plan = self._planner.plan
+        return PlanStatistics(
+            computed=self._computed,
+            changes=dict(self._changes),
+            changed_ns=self._changed_ns,
+            resources=plan.resources,
+            decode={camera: policy.value for camera, policy in self._decode.items()},
+            recent=tuple(self._recent),
+        )
+
+    # what it is computed from
+
+    def _measured(self, measured: Measurements) -> Picture:
+        lanes = {lane.lane: lane for lane in measured.lanes}
+        models = {model.model: model for model in measured.models}
+        rates = dict(self.loads.cameras())
+        view_ns = _mean_view_ns(rates.values())
+        before = self._picture
+        return msgspec.structs.replace(
+            before,
+            lanes=tuple(self._lane(lane, lanes) for lane in before.lanes),
+            models=tuple(self._model(model, models, view_ns) for model in before.models),
+            cameras=tuple(_camera(camera, rates.get(camera.camera)) for camera in before.cameras),
+            host=msgspec.structs.replace(
+                before.host, cores=max(0.1, self._cores - self._host_load.others_cores), fixed_ns=self._fixed_ns(rates)
+            ),
+        )
+
+    def _lane(self, lane: LaneDemand, measured: Mapping[str, LaneMeasure]) -> LaneDemand:
+        seen = measured.get(lane.lane)
+        floor_fps = min(max(self._min_fps(lane.lane), self._floors.get(lane.lane, 0.0)), lane.wanted_fps)
+        if seen is None:
+            return msgspec.structs.replace(lane, floor_fps=floor_fps)
+        return msgspec.structs.replace(lane, floor_fps=floor_fps, activity=seen.activity, views=seen.views)
+
+    def _min_fps(self, lane: str) -> float:
+        return self._min_fps_of.get(lane, 0.0)
+
+    def _model(self, cost: ModelCost, measured: Mapping[str, ModelMeasure], view_ns: float) -> ModelCost:
+        seen = measured.get(cost.model)
+        if seen is None or not seen.samples:
+            return cost
+        share = self.loads.on_processor(wiring.executor_process(cost.executor))
+        host_ns = cost.host_ns if share is None else seen.stream_ns * share + view_ns + CONTROL_NS
+        return msgspec.structs.replace(cost, stream_ns=seen.stream_ns, host_ns=host_ns, measured=True)
+
+    def _fixed_ns(self, rates: Mapping[str, CameraRates]) -> float:
+        """What ingest takes beside decoding and views, whatever is analysed: packets, notices, statistics."""
+        ingest_ns = sum(self.loads.cpu_rate(process) for process in set(self._ingest_of.values())) * NS_PER_S
+        return max(0.0, ingest_ns - sum(rate.decode_ns + rate.view_ns * rate.views_fps for rate in rates.values()))
+
+    # what follows from it
+
+    def _apply(self, plan: CapacityPlan, now_ns: int) -> None:
+        self._scheduler.apply(plan)
+        for grant in plan.lanes:
+            if self._grants.get(grant.lane) != grant:
+                self._grants[grant.lane] = grant
+                self._decisions.set_granted(grant.lane, grant.fps)
+        for camera in plan.cameras:
+            self._decode[camera.camera] = camera.decode
+        if not plan.changes:
+            return
+        self._changed_ns = now_ns
+        self._recent.extend(plan.changes[-RECENT_CHANGES:])
+        for change in plan.changes:
+            step = change.after.split()[0]
+            self._changes[step] = self._changes.get(step, 0) + 1
+        self._decisions.plan_changed(plan.changes)
+        _tell(plan.changes)
+
+    def _tell_decode(self) -> None:
+        """Tells ingest what it has not been told yet; a full link is tried again at the next tick."""
+        for camera, policy in self._decode.items():
+            if self._told.get(camera, self._configured[camera]) is not policy and self._send_to(
+                self._ingest_of[camera], SetDecode(camera, policy)
+            ):
+                self._told[camera] = policy
+
+
+def _camera(cost: CameraCost, rates: CameraRates | None) -> CameraCost:
+    if rates is None:
+        return cost
+    if rates.decoded < _MOSTLY_DECODED and cost.measured:
+        unit_ns = cost.unit_ns
+    else:
+        unit_ns = rates.unit_ns or cost.unit_ns
+    return msgspec.structs.replace(
+        cost,
+        unit_fps=rates.unit_fps,
+        keyframe_fps=rates.keyframe_fps,
+        disposable=rates.disposable,
+        unit_ns=unit_ns,
+        measured=cost.measured or rates.decoded >= _MOSTLY_DECODED,
+    )
+
+
+def _mean_view_ns(rates: Iterable[CameraRates]) -> float:
+    known = [rate for rate in rates if rate.views_fps]
+    views = sum(rate.views_fps for rate in known)
+    return sum(rate.view_ns * rate.views_fps for rate in known) / views if views else VIEW_NS
+
+
+def _tell(changes: Iterable[PlanChange]) -> None:
+    """One line per reason: of a thousand lanes that share a device, one is named and the others are counted."""
+    groups: dict[tuple[str, str, str], list[PlanChange]] = {}
+    for change in changes:
+        groups.setdefault((change.aspect, change.before, change.after), []).append(change)
+    for (aspect, before, after), group in groups.items():
+        named = ", ".join(change.subject for change in group[:LOGGED_AT_ONCE])
+        others = len(group) - LOGGED_AT_ONCE
+        log.info(
+            "%s of %s%s: %s, was %s. %s (%s)",
+            aspect,
+            named,
+            f" and {others} more" if others > 0 else "",
+            after,
+            before,
+            group[0].why,
+            group[0].arithmetic,
+        )
