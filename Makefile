@@ -6,8 +6,10 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+RESULTS ?= penstock-bench
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench bench-report lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,11 +29,15 @@ check: $(DEV_STAMP) ## lint, format, types, and the walls between the rooms
 bench: $(DEV_STAMP) ## measure, and write JSON to bench-out/
 	$(BIN)/python -m bench $(ARGS)
 
+bench-report: $(DEV_STAMP) ## execute docs/report.ipynb on what `penstock bench --out RESULTS` measured
+	@test -f $(RESULTS)/summary.csv || { echo "$(RESULTS) holds no results: run $(BIN)/penstock bench --all --runs 3 --out $(RESULTS), or name another folder with make bench-report RESULTS=DIR" >&2; exit 1; }
+	PENSTOCK_BENCH=$(abspath $(RESULTS)) $(BIN)/jupyter-execute --inplace docs/report.ipynb
+
 lock: ## choose the newest versions anew and write them down, by name and version only
 	$(PYTHON) tools/lock.py
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) build dist bench-out penstock-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist bench-out penstock-bench penstock-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Penstock needs Python 3.11 or newer; this is %s. Choose one with make PYTHON=/path/to/python" % sys.version.split()[0])'

@@ -20,7 +20,7 @@ from bench.records import Series
 from bench.stopwatch import thread_cpu_us
 from penstock.base.clock import SystemClock
 from penstock.contracts.frames import Affine, Location, Plane, View, ViewSpec
-from penstock.contracts.messages import Ask, Message, ViewReady
+from penstock.contracts.messages import Ask, Box, Message, ViewReady
 from penstock.contracts.specs import GateSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.links import Link, link_pair
@@ -44,8 +44,10 @@ _UP_WITHIN_S = 10.0
 class NoPixels(ViewMaker):
     """Says what a real view of this picture would be, and writes nothing."""
 
-    def make(self, picture: av.VideoFrame, spec: ViewSpec, slot: memoryview) -> tuple[Plane, Affine, str, bool]:
-        del picture, slot
+    def make(
+        self, picture: av.VideoFrame, spec: ViewSpec, slot: memoryview, box: Box | None = None
+    ) -> tuple[Plane, Affine, str, bool]:
+        del picture, slot, box
         return Plane(0, spec.width_px * 3, spec.width_px, spec.height_px), Affine(1.54, 1.54, 0.0, 0.0), "bt601", False
 
 
@@ -83,7 +85,7 @@ def ingest(video: Path) -> Iterator[tuple[IngestService, list[ServedCamera], Lea
         one.worker.start()
     try:
         until_s = time.monotonic() + _UP_WITHIN_S
-        while any(one.worker.newest.look()[0] is None for one in served):
+        while any(one.worker.newest.look().newest is None for one in served):
             if time.monotonic() > until_s:
                 raise RuntimeError(f"the drawn cameras gave no picture within {_UP_WITHIN_S:g} s")
             time.sleep(0.02)
@@ -109,12 +111,12 @@ def measure(video: Path, samples: int, pause_s: float) -> dict[str, Series]:
             time.sleep(pause_s)
             # As if the engine had heard of no frame of this camera: exactly one notice is due.
             for one in served:
-                newest = one.worker.newest.look()[0]
+                newest = one.worker.newest.look().newest
                 one.told_index = newest.ref.index if newest is not None and one is not camera else 0
             notices.append(thread_cpu_us(service.tell_news))
             _empty(there)
             time.sleep(pause_s)
-            newest = camera.worker.newest.look()[0]
+            newest = camera.worker.newest.look().newest
             assert newest is not None
             ask = Ask(number, camera.worker.spec.camera, scripted.VIEW, newest.ref.index - 1, 0)
             answers.append(thread_cpu_us(partial(service.handle, ask)))

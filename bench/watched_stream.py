@@ -65,7 +65,7 @@ class _Notes:
         self.seen: list[Seen] = []
 
     def note(self) -> None:
-        newest, _ = self.newest.look()
+        newest = self.newest.look().newest
         if newest is None or newest.ref.index == self._index:
             return
         self.first_ns = self.first_ns or self._clock.now_ns()

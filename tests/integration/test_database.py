@@ -1,5 +1,6 @@
 """Real files, real SQLite, real crashes: what was acknowledged is in the journal, and from there in the database."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -8,15 +9,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from penstock.base.clock import SystemClock
+from penstock.contracts.capacity import PlanChange
 from penstock.contracts.events import Event, EventState, Evidence, EvidenceKind, EvidenceState, Reason, Severity
 from penstock.sinks.jsonl import JsonLinesSink
 from penstock.store.database import EventStore, StoreUnavailable, sqlite_url
@@ -24,7 +30,7 @@ from penstock.store.feeder import Feeder, SinkTarget, Target
 from penstock.store.journal import JournalWriter
 from penstock.store.migrate import SchemaTooNew
 from penstock.store.models import metadata
-from penstock.store.records import CameraEntry, EventRecord, JournalRecord, Position, RunEnded, RunStarted
+from penstock.store.records import CameraEntry, EventRecord, JournalRecord, PlanRecord, Position, RunEnded, RunStarted
 from penstock.store.segments import JournalReader
 
 
@@ -102,6 +108,81 @@ def test_what_is_applied_comes_back_whole_and_a_replay_changes_nothing(store: Ev
     assert (run.run_id, run.cameras, run.started_utc_ns, run.ended_utc_ns, run.end_reason) == (
         "run", ("a", "gate"), 7, 9, "asked to",
     )  # fmt: skip
+
+
+def plan_record(number: int, utc_ns: int | None = None, subjects: tuple[str, ...] = ("gate/m", "yard/m")) -> PlanRecord:
+    change = PlanChange(9, subjects[0], "rate", f"full {number}/s", "paused", "the device is spent", "2 s/s of 1 s/s")
+    return PlanRecord("run", number if utc_ns is None else utc_ns, change, subjects, left_out=3)
+
+
+def test_changes_of_the_plan_are_kept_once_and_read_back(store: EventStore) -> None:
+    records = [plan_record(i) for i in range(5)]
+    for _ in range(2):
+        assert store.wait_apply(records, Position(1, 9)) == 0
+    found = store.wait_plan_changes(limit=3)
+    assert [(one.utc_ns, one.change.before) for one in found] == [(4, "full 4/s"), (3, "full 3/s"), (2, "full 2/s")]
+    assert found[0] == msgspec.structs.replace(
+        records[4], change=msgspec.structs.replace(records[4].change, at_ns=0)
+    ), "but for the monotonic instant"
+    assert len(store.wait_plan_changes()) == 5
+
+
+def test_only_the_newest_changes_of_the_plan_are_kept(tmp_path: Path) -> None:
+    store = EventStore(sqlite_url(tmp_path / "penstock.db"), kept_plan_changes=700)
+    store.start()
+    try:
+        for first in range(0, 2500, 250):
+            records: list[JournalRecord] = [plan_record(i) for i in range(first, first + 250)]
+            store.wait_apply(records, Position(1, first))
+            # Looked at once per thousand.
+            assert len(store.wait_plan_changes(10_000)) <= 1700
+        kept = store.wait_plan_changes(10_000)
+        assert [one.utc_ns for one in kept] == list(range(2499, 2499 - len(kept), -1))
+        assert 700 <= len(kept) <= 1700
+    finally:
+        store.stop()
+
+
+def test_changes_of_the_plan_are_kept_for_thirty_days(tmp_path: Path) -> None:
+    day_ns = 86_400 * 10**9
+    url = sqlite_url(tmp_path / "penstock.db")
+    for records in ([plan_record(i, i * day_ns) for i in range(40)], [plan_record(40, 40 * day_ns)]):
+        store = EventStore(url)
+        store.start()
+        store.wait_apply(records, Position(1, 1))
+        store.stop()
+    store.start()
+    assert [one.utc_ns // day_ns for one in store.wait_plan_changes()] == list(range(40, 9, -1))
+    store.stop()
+
+
+def test_a_database_of_the_version_before_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.db"
+    engine = create_engine(sqlite_url(path))
+    config = Config()
+    config.set_main_option("script_location", str(files("penstock.store") / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    columns = msgspec.structs.asdict(event(1))
+    columns |= {"reason": '{"rule_text":"x","terms":[]}', "state": "open", "severity": "alert"}
+    del columns["evidence"], columns["shadow_model"]
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        names = ", ".join(columns)
+        connection.execute(
+            f"insert into events ({names}) values ({', '.join('?' * len(columns))})",
+            tuple(columns.values()),
+        )
+    store = EventStore(sqlite_url(path))
+    store.start()
+    (found,) = store.wait_events().events
+    assert (found.event_id, found.shadow_model) == (event(1).event_id, "")
+    store.wait_apply([EventRecord(event(2, shadow=True, shadow_model="trial")), plan_record(1)], Position(1, 1))
+    assert {one.shadow_model for one in store.wait_events().events} == {"", "trial"}
+    assert len(store.wait_plan_changes()) == 1
+    store.stop()
 
 
 def test_pages_walk_all_events_newest_first_without_gap_or_double(store: EventStore) -> None:

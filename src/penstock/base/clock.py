@@ -28,6 +28,10 @@ class Clock(Protocol):
         """Nanoseconds since the Unix epoch; may jump when the host's time is set."""
         ...
 
+    def thread_cpu_ns(self) -> int:
+        """Processor time that the calling thread has used, user and system; only differences mean anything."""
+        ...
+
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Waits until `event` is set or `timeout_s` has passed; says whether it is set."""
         ...
@@ -44,24 +48,32 @@ class SystemClock:
     def utc_ns(self) -> int:
         return time.time_ns()
 
+    def thread_cpu_ns(self) -> int:
+        return time.thread_time_ns()
+
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         return event.wait(timeout_s)
 
 
 class SimulatedClock:
-    """Time that moves only by `advance` or by `wait`, for tests and the simulation."""
+    """Time that moves only by `advance`, `compute` or `wait`, for tests and the simulation."""
 
     clock_id = "simulated"
 
     def __init__(self, now_ns: int = 0, utc_offset_ns: int = 1_700_000_000 * NS_PER_S) -> None:
         self._now_ns = now_ns
         self.utc_offset_ns = utc_offset_ns
+        self._cpu_ns = 0
 
     def now_ns(self) -> int:
         return self._now_ns
 
     def utc_ns(self) -> int:
         return self._now_ns + self.utc_offset_ns
+
+    def thread_cpu_ns(self) -> int:
+        """One processor for all threads: what `compute` took."""
+        return self._cpu_ns
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         if not event.is_set():
@@ -74,6 +86,12 @@ class SimulatedClock:
             raise ValueError(f"time cannot go back by {-by_ns} ns")
         self._now_ns += by_ns
         return self._now_ns
+
+    def compute(self, for_ns: int) -> int:
+        """Moves time forward by `for_ns` in which the calling thread had the processor; returns the new instant."""
+        now_ns = self.advance(for_ns)
+        self._cpu_ns += for_ns
+        return now_ns
 
     def advance_to(self, now_ns: int) -> int:
         """Moves time forward to `now_ns`; an instant already passed is an error."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from penstock.base.clock import NS_PER_MS, NS_PER_S
+from penstock.contracts.capacity import LadderStep
 from penstock.contracts.fates import Fate
 from penstock.telemetry.histogram import Histogram, HistogramRecord, grown
 from penstock.telemetry.log_format import utc_text
@@ -24,6 +25,8 @@ class CameraRow:
     """decoded pictures per second"""
     analysed_per_s: float
     """over all models"""
+    granted: str
+    """what the plan gives its worst-served model: `all`, `2.5/s`, `motion-only` or `paused`"""
     age_p50_ms: float | None
     """None while nothing was analysed in the window"""
     age_p99_ms: float | None
@@ -44,6 +47,8 @@ class LiveState:
     """the newest last"""
     fates: dict[str, int]
     """over all lanes"""
+    resources: dict[str, float]
+    """part of each resource that the plan has given out"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class LiveModel:
         if not self._samples or now_ns - self._samples[-1].at_ns >= NS_PER_S // 4:
             self._samples.append(sample)
         seconds = (now_ns - before.at_ns) / NS_PER_S
-        rows = tuple(self._row(camera, sample, before, seconds) for camera in cameras.values())
+        granted = {name: granted_text([lane for lane in lanes if lane.camera == name]) for name in cameras}
+        rows = tuple(self._row(camera, granted, sample, before, seconds) for camera in cameras.values())
         fates: dict[str, int] = {}
         for lane in lanes:
             for fate, count in lane.fates.items():
@@ -87,9 +93,18 @@ class LiveModel:
             rss_bytes=sum(process.rss_bytes for process in processes),
             events=tuple(list(self._events.values())[-EVENTS_SHOWN:]),
             fates=fates,
+            resources={
+                use.resource: use.used / use.supply
+                for process in processes
+                if process.plan is not None
+                for use in process.plan.resources
+                if use.supply > 0
+            },
         )
 
-    def _row(self, camera: CameraStatistics, sample: _Sample, before: _Sample, seconds: float) -> CameraRow:
+    def _row(
+        self, camera: CameraStatistics, granted: dict[str, str], sample: _Sample, before: _Sample, seconds: float
+    ) -> CameraRow:
         name = camera.camera
         ages = Histogram()
         for (owner, model), record in sample.ages.items():
@@ -103,6 +118,7 @@ class LiveModel:
             fault=camera.fault,
             fps_in=_rate(sample.frames, before.frames, name, seconds) if seconds else camera.fps,
             analysed_per_s=_rate(sample.analysed, before.analysed, name, seconds),
+            granted=granted[name],
             age_p50_ms=ages.percentile_ns(50) / NS_PER_MS if counted else None,
             age_p99_ms=ages.percentile_ns(99) / NS_PER_MS if counted else None,
             events=self._counts.get(name, 0),
@@ -119,6 +135,14 @@ class LiveModel:
         self._counts = counts or self._counts
         while len(self._events) > 64:
             del self._events[next(iter(self._events))]
+
+
+def granted_text(lanes: Sequence[LaneStatistics]) -> str:
+    """What the plan gives the worst-served of a camera's lanes."""
+    worst = min(lanes, key=lambda lane: lane.granted_fps / lane.max_fps if lane.max_fps else 1.0, default=None)
+    if worst is None or worst.level == LadderStep.FULL.value:
+        return "all"
+    return f"{worst.granted_fps:.1f}/s" if worst.level == LadderStep.REDUCED.value else worst.level
 
 
 def event_text(note: EventNote) -> str:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 TABLE_S = 0.5
 LINES_S = 10.0
 FAULTS_SHOWN = 4
+SHOWN_FROM = 0.8
+"""part of a resource that is given out before it is worth a line"""
 _COLOURS = {"up": "green", "down": "red", "connecting": "yellow", "starting": "yellow"}
 
 
@@ -111,7 +113,9 @@ def render(state: LiveState) -> RenderableType:
     table = Table(pad_edge=False, box=None, expand=False)
     for heading in ("camera", "state"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("fps in", "analysed/s", "age p50", "age p99", "events"):
+    # A column of its own only while somebody has less than he asked for: it takes room from the last.
+    shared = any(row.granted != "all" for row in state.rows)
+    for heading in ("fps in", "analysed/s", *(["granted"] if shared else []), "age p50", "age p99", "events"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("last event")  # the only one that may shrink
     for row in state.rows:
@@ -120,6 +124,7 @@ def render(state: LiveState) -> RenderableType:
             Text(row.state, style=_COLOURS.get(row.state, "")),
             f"{row.fps_in:.1f}",
             f"{row.analysed_per_s:.1f}",
+            *([Text(row.granted, style="" if row.granted == "all" else "yellow")] if shared else []),
             milliseconds(row.age_p50_ms),
             milliseconds(row.age_p99_ms),
             str(row.events),
@@ -127,12 +132,15 @@ def render(state: LiveState) -> RenderableType:
         )
     faults = [f"{row.camera}: {row.fault}" for row in state.rows if row.fault and row.state != "up"]
     fates = "  ".join(f"{name} {count}" for name, count in state.fates.items() if count)
+    short = [f"{name} {share:.0%} given out" for name, share in state.resources.items() if share >= SHOWN_FROM]
     used = f"{state.processes} processes  {state.cpu_cores:.2f} cores  {format_size(state.rss_bytes)}"
     parts: list[RenderableType] = [table]
     parts += [Text(fault, style="red") for fault in faults[:FAULTS_SHOWN]]
     if len(faults) > FAULTS_SHOWN:
         parts.append(Text(f"{len(faults) - FAULTS_SHOWN} more cameras are away", style="red"))
     parts.append(Text(f"\n{used}   {fates}", style="dim"))
+    if short:
+        parts.append(Text("  ".join(short), style="yellow"))
     parts += [Text(f"{note.severity:<7} {note.camera}: {event_text(note)}") for note in state.events]
     parts.append(Text("Ctrl-C ends the run", style="dim"))
     return Group(*parts)
@@ -141,8 +149,9 @@ def render(state: LiveState) -> RenderableType:
 def line(row: CameraRow) -> str:
     """One camera in words, for logs."""
     fault = f" ({row.fault})" if row.fault else ""
+    granted = "" if row.granted == "all" else f" (granted {row.granted})"
     return (
-        f"{row.state}{fault}, {row.fps_in:.1f} fps in, {row.analysed_per_s:.1f} analysed/s, "
+        f"{row.state}{fault}, {row.fps_in:.1f} fps in, {row.analysed_per_s:.1f} analysed/s{granted}, "
         f"age p50 {milliseconds(row.age_p50_ms)} p99 {milliseconds(row.age_p99_ms)}, {row.events} events"
     )
 

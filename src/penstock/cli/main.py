@@ -1,8 +1,8 @@
 """The command `penstock`: its arguments, and how errors reach the person who typed it.
 
-0 is success, 1 a failure, 2 a mistake in the command or the configuration, 130 an interrupt. Known errors are
-told in their own words; others by their type, with `--debug` for where they happened. Every command imports what it
-needs when it runs, so that `penstock version` and `--help` answer at once.
+0 is success, 1 a failure, 2 a mistake in the command or the configuration, 130 an interrupt; `admit` has codes of its
+own. Known errors are told in their own words; others by their type, with `--debug` for where they happened. Every
+command imports what it needs when it runs, so that `penstock version` and `--help` answer at once.
 """
 
 import errno
@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from penstock.cli import simulation_commands
+from penstock.cli.bench_command import bench_app
 from penstock.cli.models_commands import models_app
 
 
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 
 app.add_typer(models_app, name="models")
+app.add_typer(bench_app, name="bench")
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -165,6 +167,46 @@ def probe(
 
 
 @app.command()
+def admit(
+    config: Annotated[Path, typer.Argument(help="YAML file; what its last run measured is used.", metavar="CONFIG")],
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--camera", "-c", help="To be added: address or file, or NAME=ADDRESS; repeatable.", metavar="URL"
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="For the added cameras, or without any for all: name of a model of the file, ONNX file, or NAME=FILE.",
+            metavar="MODEL",
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0.01, max=120, help="Analyses per second of the added cameras.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+    no_measure: Annotated[
+        bool, typer.Option("--no-measure", help="Assume what no earlier run has measured; nothing is opened or loaded.")
+    ] = False,
+) -> None:
+    """Tell whether this host can take a configuration, or more beside it: accept (0), reduce (1) or refuse (3)."""
+    from penstock.cli.admit_command import AdmitOptions, admit_command  # noqa: PLC0415
+
+    options = AdmitOptions(
+        config=config,
+        cameras=tuple(camera or ()),
+        models=tuple(model or ()),
+        fps=fps,
+        as_json=as_json,
+        measure=not no_measure,
+    )
+    raise typer.Exit(admit_command(options))
+
+
+@app.command()
 def devices() -> None:
     """List the cameras at this host, with their formats, sizes and rates."""
     from penstock.cli.devices_command import devices_command  # noqa: PLC0415
@@ -239,6 +281,20 @@ def quantize(
         as_json=as_json,
     )
     raise typer.Exit(quantize_command(options))
+
+
+@app.command()
+def trace(
+    for_: Annotated[str, typer.Option("--for", help="How long, at most 60s.", metavar="TIME")] = "10s",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write it here.", metavar="FILE.json")] = Path(
+        "trace.json"
+    ),
+    url: Annotated[str, typer.Option(help="Where the run serves /metrics.", metavar="URL")] = "http://127.0.0.1:9090",
+) -> None:
+    """Write every frame's way through a running instance to a file that ui.perfetto.dev opens."""
+    from penstock.cli.trace_command import TraceOptions, trace_command  # noqa: PLC0415
+
+    raise typer.Exit(trace_command(TraceOptions(for_, output, url)))
 
 
 @app.command()

@@ -25,6 +25,8 @@ from penstock.config.quick import quick_config
 from penstock.config.schema import Config
 from penstock.contracts.specs import RunSpec
 from penstock.contracts.times import ClockReading
+from penstock.runtime.cost_book import CostBook
+from penstock.runtime.memory_plan import memory_plan
 from penstock.runtime.model_check import check_model
 from penstock.runtime.rule_check import check_rule
 from penstock.runtime.translation import run_spec
@@ -77,8 +79,10 @@ def run_configured(
         config = _quieter(config)
     from penstock.runtime import application  # noqa: PLC0415 - a mistake in the command is told without loading all
 
+    spec = specification(config, clock)
+    check_memory(spec)
     with LinesAboveTable(console) if one_terminal else contextlib.nullcontext():
-        report = application.run(specification(config, clock), isolation=config.isolation, for_ns=for_ns, live=live)
+        report = application.run(spec, isolation=config.isolation, for_ns=for_ns, live=live)
     if complete is not None:
         complete(report)
     path = options.report or Path(config.data_dir) / "report.json"
@@ -149,6 +153,15 @@ def specification(config: Config, clock: SystemClock) -> RunSpec:
         clock=ClockReading(clock.clock_id, clock.now_ns(), utc_ns),
         cores=len(os.sched_getaffinity(0)),
     )
+
+
+def check_memory(spec: RunSpec) -> None:
+    """Raises UsageProblem, with the arithmetic, where the run would need more memory than it is given."""
+    if not spec.memory_budget_bytes:
+        return
+    plan = memory_plan(spec, CostBook.read(spec.data_dir))
+    if not plan.fits:
+        raise UsageProblem(plan.refusal())
 
 
 def _quieter(config: Config) -> Config:

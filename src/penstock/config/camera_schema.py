@@ -4,7 +4,7 @@ Key names are those of Frigate where the meaning is the same. Times are held in 
 under attributes that say so; the file has the key without the unit.
 """
 
-from typing import Any, get_origin
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -94,10 +94,17 @@ class DetectConfig(CameraSection):
 
     fps: Number = Field(default=5.0, gt=0, le=120)
     """Analyses per second and model, at most."""
+    min_fps: Number = Field(default=0.0, ge=0, le=120)
+    """Slower is worth nothing: lower priorities are paused for it, and where it cannot be had, this lane is paused."""
     budget_ns: PositiveDuration = Field(default=500 * MS, alias="budget")
     """A result older than this is worth nothing: work that would end later is not started."""
     priority: Whole = Field(default=0, ge=-100, le=100)
     """Higher goes first when not all can be served."""
+    weight: Number = Field(default=1.0, gt=0, le=1000)
+    """Of two cameras of one priority that are both short, the one of weight 2 is analysed twice as often."""
+    decode: Literal["all", "nonref", "keyframes", "auto"] = "all"
+    """The most that is decoded: `all` pictures; `nonref`, without those that no other refers to; `keyframes`; `auto`, \
+keyframes until one shows that something moves."""
 
 
 class MotionConfig(CameraSection):

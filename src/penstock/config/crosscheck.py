@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penstock.base.redaction import redact
@@ -45,6 +45,8 @@ class KnownModel:
     classes: tuple[str, ...] | None
     """None where only the loaded model knows them"""
     signals: tuple[str, ...] = ()
+    shadow: bool = False
+    """on trial: rules speak of it, and its events go nowhere"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,12 @@ def check(config: Config) -> Iterator[Finding]:
                 what = f"there is no camera {camera_name!r}"
                 yield Finding(("rules", name, "cameras", i), what, closest(camera_name, list(config.cameras)))
     devices = {model.device.lower() for model in config.models.values()} | {"cpu"}
+    plugins = {model.executor or name for name, model in config.models.items() if model.kind == "python"}
     for device in config.executors:
-        if device.lower() not in devices:
+        if device.lower() not in devices and device not in plugins:
             what = f"no model runs on {device!r}"
-            yield Finding(("executors", device), what, closest(device, sorted(devices)), True, warning=True)
+            advice = closest(device, sorted(devices | plugins))
+            yield Finding(("executors", device), what, advice, True, warning=True)
 
 
 def _check_camera(config: Config, camera: CameraConfig, path: KeyPath) -> Iterator[Finding]:
@@ -247,7 +251,7 @@ def check_rules(
                 when=rule.when,
                 camera=camera_name,
                 zones=tuple((zone, shape.coordinates) for zone, shape in camera.zones.items()),
-                models=tuple(_known_model(config, model, answers or {}) for model in config.models_of(camera)),
+                models=known_models(config, camera, answers or {}),
                 in_file=in_file,
             )
             for problem in rule_check(question):
@@ -259,7 +263,18 @@ def check_rules(
                     )
 
 
-def _known_model(config: Config, name: str, answers: Mapping[str, ModelAnswer]) -> KnownModel:
+def known_models(config: Config, camera: CameraConfig, answers: Mapping[str, ModelAnswer]) -> tuple[KnownModel, ...]:
+    """All that look at `camera`, shadow models marked."""
+    found = []
+    for name in config.models_of(camera):
+        model = config.model(name)
+        shadow = model is not None and model.shadow
+        found.append(replace(known_model(config, name, answers), shadow=shadow))
+    return tuple(found)
+
+
+def known_model(config: Config, name: str, answers: Mapping[str, ModelAnswer]) -> KnownModel:
+    """What is known of a model before it is loaded; `answers` are what the models' files say."""
     model = config.model(name)
     answer = answers.get(name)
     if answer is not None and answer.classes is not None:

@@ -188,7 +188,7 @@ def _not_zero(pattern: str) -> str:
 
 _DURATION_TEXTS = (rf"^\s*({_DURATION_PART}\s*)+$", NUMBER_TEXT)
 _SIZE_TEXTS = (rf"^\s*({_NUMBER}\s*([kKmMgGtT][iI]?)?[bB]\s*)+$", WHOLE_TEXT)
-_DURATION = {
+DURATION_SCHEMA: dict[str, Any] = {
     "type": ["string", "number"],
     "minimum": 0,
     "maximum": 10**9,
@@ -198,7 +198,7 @@ Duration = Annotated[
     int,
     BeforeValidator(duration_ns),
     PlainSerializer(written_duration, return_type=str),
-    Written("duration", _DURATION, written_duration),
+    Written("duration", DURATION_SCHEMA, written_duration),
 ]
 """Nanoseconds; may be zero"""
 PositiveDuration = Annotated[
@@ -208,7 +208,7 @@ PositiveDuration = Annotated[
     PlainSerializer(written_duration, return_type=str),
     Written(
         "duration",
-        {**_DURATION, "exclusiveMinimum": 0, "pattern": "|".join(_not_zero(p) for p in _DURATION_TEXTS)},
+        {**DURATION_SCHEMA, "exclusiveMinimum": 0, "pattern": "|".join(_not_zero(p) for p in _DURATION_TEXTS)},
         written_duration,
     ),
 ]

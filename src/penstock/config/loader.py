@@ -6,12 +6,14 @@ Relative paths become absolute here, from the folder of the file: what runs late
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from penstock.config import crosscheck
 from penstock.config.addresses import PLUGIN, address_scheme, meant_address
 from penstock.config.crosscheck import Finding, RuleCheck, plugin_file
 from penstock.config.document import Document, parse
 from penstock.config.inheritance import empty_values, inherit
+from penstock.config.lane_checks import check_lanes
 from penstock.config.mending import mend
 from penstock.config.model_questions import ModelAnswer, ModelCheck, check_models
 from penstock.config.problems import ConfigError, Excerpt, Problem, dotted, told_once
@@ -45,18 +47,21 @@ def load_config(
     model_check: ModelCheck | None = None,
     model_file: ModelFile | None = None,
     files: bool = True,
+    added: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> LoadedConfig:
     """Reads `path` and checks it; `files` also looks for models, videos and the data folder on this host.
 
+    `added` are cameras and models that the file does not have, as it would have them: `{"cameras": {NAME: {…}}}`.
     Raises ConfigError with every problem that was found. Names, files and rules are checked too where nothing is
     wrong but unknown keys and texts that could not be replaced; other mistakes come first.
     """
     document = parse(_read(path), str(path), environ)
     if document.data is None and document.problems:
         raise ConfigError(document.problems)
+    problems = _with_added(document, added or {})
     for empty in empty_values(document):
         document.problems.append(document.problem(empty, "has no value", "give it one, or remove the line"))
-    problems = validate_written(document)
+    problems += validate_written(document)
     data = inherit(document)
     config, more = validate(data, document)
     problems = [*document.problems, *problems, *more]
@@ -70,6 +75,21 @@ def load_config(
         mended = with_absolute_paths(mended, base)
         findings = found(mended, document, rule_check=rule_check, model_check=model_check, files=files)
     return _judged(config and mended, problems, findings, document)
+
+
+def _with_added(document: Document, added: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """Puts what was said beside the file into its data; what the file has already is not replaced."""
+    problems = []
+    for section, entries in added.items():
+        if not isinstance(document.data, dict) or not isinstance(document.data.setdefault(section, {}), dict):
+            continue  # told by validation
+        for name, entry in entries.items():
+            if name in document.data[section]:
+                what, advice = "the file has one of that name", "choose another name"
+                problems.append(Problem("command line", dotted((section, name)), what, advice))
+            else:
+                document.data[section][name] = dict(entry)
+    return problems
 
 
 def finish(
@@ -101,6 +121,7 @@ def found(
     if model_check is not None:
         answers = dict(check_models(config, model_check, files=files))
         findings += crosscheck.model_findings(config, answers)
+    findings += check_lanes(config, answers, rule_check)
     if rule_check is not None:
         findings += crosscheck.check_rules(config, rule_check, answers, in_file=document is not None)
     return [_located(finding, document) for finding in findings]

@@ -36,12 +36,12 @@ def quick_config(
     Relative paths start at `base`. `settings` are keys of the top level, as a file would have them. Without a model,
     `motion` looks at the cameras, and rules may speak of nothing else; with one, `motion` is added where a rule does.
     """
-    camera_entries = {name: {"url": value} for name, value in _named(cameras, "camera", stems=True)}
+    camera_entries = {name: {"url": value} for name, value in named(cameras, "camera", stems=True)}
     model_entries = {
         name: {"kind": "motion"} if value == "motion" else {"path": value}
-        for name, value in _named(models, "model", stems=True)
+        for name, value in named(models, "model", stems=True)
     }
-    rule_entries = {name: {"when": value} for name, value in _named(rules, "rule", stems=False)}
+    rule_entries = {name: {"when": value} for name, value in named(rules, "rule", stems=False)}
     problems = []
     speaks_of_motion = any(re.search(r"\bmotion\b", str(entry["when"])) for entry in rule_entries.values())
     if not models:
@@ -75,7 +75,7 @@ def _counted(rule: str) -> list[str]:
     return [match.group("label").strip("\"'") for match in _COUNTED.finditer(rule)]
 
 
-def _named(values: Sequence[str], kind: str, *, stems: bool) -> list[tuple[str, str]]:
+def named(values: Sequence[str], kind: str, *, stems: bool) -> list[tuple[str, str]]:
     """Each value with its name: the one given, a file's stem, or the kind and a number; no name twice."""
     found: list[tuple[str, str]] = []
     taken: set[str] = set()

@@ -4,21 +4,62 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from penstock.config.camera_schema import CameraConfig, CameraDefaults, CameraEntry, S, Section, TemplateConfig
-from penstock.config.fields import Duration, Flag, Name, Number, Parameter, PositiveDuration, Whole
+from penstock.config.camera_schema import (
+    CameraConfig,
+    CameraDefaults,
+    CameraEntry,
+    DetectConfig,
+    S,
+    Section,
+    TemplateConfig,
+)
+from penstock.config.fields import Duration, Flag, Name, Number, Parameter, PositiveDuration, Size, Whole
+from penstock.config.requirement_field import Requirements
 from penstock.contracts.events import Severity
 
 __all__ = [
     "CameraConfig",
+    "CapacityConfig",
     "Config",
     "ConfigFile",
+    "CropConfig",
     "ExecutorConfig",
     "IngestConfig",
     "LoggingConfig",
     "MetricsConfig",
     "ModelConfig",
+    "ModelDetectConfig",
     "RuleConfig",
+    "TracingConfig",
 ]
+
+
+class ModelDetectConfig(Section):
+    """What this model has otherwise than its cameras' `detect` says; what is left out is as they say."""
+
+    fps: Number | None = Field(default=None, gt=0, le=120)
+    """Analyses per second and camera, at most."""
+    min_fps: Number | None = Field(default=None, ge=0, le=120)
+    """Slower is worth nothing."""
+    budget_ns: PositiveDuration | None = Field(default=None, alias="budget")
+    """A result older than this is worth nothing."""
+    priority: Whole | None = Field(default=None, ge=-100, le=100)
+    """Higher goes first when not all can be served."""
+    weight: Number | None = Field(default=None, gt=0, le=1000)
+    """Its share beside others of its priority."""
+
+
+class CropConfig(Section):
+    """A model that looks at what another found: at each of its boxes, in the very picture in which it found them."""
+
+    of: Name
+    """The model that finds the boxes; it looks at the same cameras."""
+    labels: tuple[str, ...] = ()
+    """Only boxes of these classes; none given means all."""
+    limit: Whole = Field(default=4, ge=1, le=64)
+    """At most this many boxes of a picture, the most confident first."""
+    margin: Number = Field(default=0.1, ge=0, le=2)
+    """Added on each side, as a part of the box's width and height."""
 
 
 class ModelConfig(Section):
@@ -32,8 +73,17 @@ class ModelConfig(Section):
     """The class of `kind: python`: `package.module:Class`, or `file.py:Class`. It runs in a process of its own."""
     parameters: dict[str, Parameter] = Field(default={})
     """Given to the class of `kind: python` by name."""
+    executor: Name | None = None
+    """`kind: python` only: models that name the same one share its process, one after another; left out, none do."""
     device: Name = "cpu"
     """Where it runs."""
+    detect: ModelDetectConfig = ModelDetectConfig()
+    requires: Requirements = Field(default={})
+    """It runs only where these signals hold or these classes are in the picture: `[motion]`, or `{person: 2s}` for \
+within the last 2 s."""
+    crops: CropConfig | None = None
+    shadow: Flag = False
+    """For trying a model: it runs on what others leave over, and its events are kept but go nowhere."""
     backend: Literal["auto", "openvino", "onnxruntime"] = "auto"
     """What runs it: `auto` takes the cheaper one for the kind of network."""
     head: str = "auto"
@@ -77,10 +127,10 @@ class RuleConfig(Section):
 
 
 class ExecutorConfig(Section):
-    """The process that runs the models of one device."""
+    """The process that runs the models of one device, or those that name it as their `executor`."""
 
     streams: Whole | None = Field(default=None, ge=1, le=256)
-    """Calls that run side by side; left out, one per core."""
+    """Calls that run side by side; left out, one per core. Python classes run on one, unless they are `thread_safe`."""
     hang_timeout_ns: PositiveDuration = Field(default=10 * S, alias="hang_timeout")
     """A call that takes longer counts as hung: the process is killed and replaced."""
 
@@ -90,6 +140,15 @@ class IngestConfig(Section):
 
     groups: Whole | None = Field(default=None, ge=1, le=256)
     """Number of processes; left out, one for every 8 cameras, at most one per core."""
+
+
+class CapacityConfig(Section):
+    """What the run may take of this host; the plan shares it out."""
+
+    cores: Number | None = Field(default=None, gt=0, le=4096)
+    """Processor cores; left out, all that the process may use."""
+    memory_budget_bytes: Size | None = Field(default=None, alias="memory_budget")
+    """Memory of all its processes together; a run that needs more does not start. Left out, no limit."""
 
 
 class MetricsConfig(Section):
@@ -112,6 +171,17 @@ class LoggingConfig(Section):
     """The least severe that is written."""
 
 
+class TracingConfig(Section):
+    """The ways of single frames, sent to an OpenTelemetry collector. Needs `pip install penstock[otel]`."""
+
+    endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """OTLP over HTTP, such as `http://collector:4318`; left out, nothing is sent."""
+    sample: Number = Field(default=0.01, ge=0, le=1)
+    """The part of all decoded frames whose way is sent."""
+    service_name: str = Field(default="penstock", min_length=1)
+    """Under which the collector files them."""
+
+
 class Config(Section):
     """Everything that one run does."""
 
@@ -126,10 +196,12 @@ class Config(Section):
     rules: dict[Name, RuleConfig] = Field(default={})
     """The rules, by name."""
     executors: dict[Name, ExecutorConfig] = Field(default={})
-    """Settings of the processes that run models, by device."""
+    """Settings of the processes that run models, by device or by the models' `executor`."""
+    capacity: CapacityConfig = CapacityConfig()
     ingest: IngestConfig = IngestConfig()
     metrics: MetricsConfig = MetricsConfig()
     logging: LoggingConfig = LoggingConfig()
+    tracing: TracingConfig = TracingConfig()
     database: str = ""
     """SQLAlchemy's address; left out, an SQLite file in `data_dir`."""
     events_file: str = ""
@@ -144,6 +216,18 @@ class Config(Section):
     def model(self, name: str) -> ModelConfig | None:
         """The model of that name; `motion` is known without being configured."""
         return self.models.get(name) or (ModelConfig(kind="motion") if name == "motion" else None)
+
+    def detect_of(self, camera: CameraConfig, model: str) -> DetectConfig:
+        """How often `model` looks at `camera`: the camera's `detect` with what the model says otherwise."""
+        own = self.model(model)
+        if own is None:
+            return camera.detect
+        said = {name: getattr(own.detect, name) for name in ModelDetectConfig.model_fields}
+        update = {name: value for name, value in said.items() if value is not None}
+        if own.shadow:
+            # Nobody is paused for a model on trial.
+            update.setdefault("min_fps", 0.0)
+        return camera.detect.model_copy(update=update)
 
 
 class ConfigFile(Config):

@@ -57,7 +57,10 @@ cameras:
 cameras:
   gate:
     url: rtsp://192.0.2.10/stream1
-    detect: {fps: 10, budget: 300ms, priority: 10}
+    detect: {fps: 10, min_fps: 4, budget: 300ms, priority: 10}
+  car_park:
+    url: rtsp://192.0.2.11/stream1
+    detect: {fps: 5, weight: 0.5, decode: auto}      # keyframes only, until something moves
 """,
     camera_schema.MotionConfig: """\
 cameras:
@@ -96,6 +99,17 @@ models:
   people: {path: yolox_nano.onnx, labels: [person], confidence: 0.35}
   brightness: {kind: python, plugin: "brightness.py:Brightness", parameters: {dark_below: 40}}
   motion: {kind: motion}
+  faces: {path: yunet.onnx, requires: {person: 2s}}    # only where a person was seen lately
+""",
+    schema.ModelDetectConfig: """\
+models:
+  people: {path: yolox_nano.onnx}
+  tables: {path: tables.onnx, detect: {fps: 0.2, budget: 5s, priority: -10}}
+""",
+    schema.CropConfig: """\
+models:
+  vehicles: {path: yolox_nano.onnx, labels: [car, truck]}
+  colours: {path: colours.onnx, crops: {of: vehicles, labels: [car], limit: 2}}
 """,
     schema.RuleConfig: """\
 rules:
@@ -110,6 +124,9 @@ rules:
 executors:
   cpu: {streams: 2, hang_timeout: 5s}
 """,
+    schema.CapacityConfig: """\
+capacity: {cores: 3, memory_budget: 2GiB}
+""",
     schema.IngestConfig: """\
 ingest: {groups: 2}
 """,
@@ -118,5 +135,8 @@ metrics: {host: 0.0.0.0, port: 9191}
 """,
     schema.LoggingConfig: """\
 logging: {format: json, level: warning}
+""",
+    schema.TracingConfig: """\
+tracing: {endpoint: "http://collector:4318", sample: 0.05}
 """,
 }

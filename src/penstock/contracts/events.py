@@ -93,6 +93,9 @@ class Event(msgspec.Struct, frozen=True):
     decided_utc_ns: int = 0
     """when the engine took the decision: with `confirmed_utc_ns`, its delay"""
     shadow: bool = False
+    """on trial: kept beside the others, delivered to nobody"""
+    shadow_model: str = ""
+    """the model on trial that it was decided with; empty where the rule itself is on trial, or nothing is"""
     evidence: tuple[Evidence, ...] = ()
     trace_id: str = ""
 

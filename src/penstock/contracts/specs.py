@@ -250,3 +250,8 @@ class RunSpec(msgspec.Struct, frozen=True):
     """0 takes any free port; -1 serves none"""
     log_format: str = "human"
     log_level: str = "info"
+    tracing_endpoint: str = ""
+    """OTLP over HTTP; empty exports nothing"""
+    tracing_sample: float = 0.01
+    """part of all frames whose traces are exported"""
+    tracing_service_name: str = "penstock"

@@ -40,6 +40,8 @@ class Decoder:
         self._intra = info.codec in INTRA_CODECS
         self._writes_ends = False
         self._damaged = False
+        self._fed = False
+        """it may refer to what it was fed"""
         self._tainted: set[int] = set()
         """units in the decoder that refer, or may refer, to damage"""
         self._clean_from_pts: int | None = None
@@ -69,14 +71,10 @@ class Decoder:
             self._books.settle(UnitFate.UNDECODABLE)
             return
         self._judge(packet)
-        # Not Packet(data): that lends FFmpeg the bytes without the padding behind them that its decoders read into
-        # (measured: damage reported in intact MPEG-4).
-        unit = av.Packet(len(packet.data))
-        unit.update(packet.data)
-        unit.pts = packet.pts
-        unit.dts = packet.dts
+        unit = _unit(packet)
         unit.opaque = packet
         self._held[packet.id.seq] = packet
+        self._fed = True
         try:
             yield from self._settle(self._opened().decode(unit))
         except av.FFmpegError:
@@ -96,6 +94,29 @@ class Decoder:
             pass
         while self._held:
             self._give_up_oldest()
+
+    def holds(self, packet: EncodedPacket) -> bool:
+        """Whether its picture is yet to come."""
+        return packet.id.seq in self._held
+
+    def forget(self) -> None:
+        """Drops every picture it holds or refers to, also after `flush`: the next unit must be a keyframe.
+
+        Recovery at a keyframe that is no IDR picture is FFmpeg's: it shows nothing that was not decoded whole.
+        """
+        while self._held:
+            self._give_up_oldest()
+        if self._fed:
+            self._fed = False
+            self._opened().flush_buffers()
+
+    def feed_again(self, packet: EncodedPacket) -> None:
+        """Feeds a keyframe whose picture was given out before `forget`: for what refers to it, and to no account."""
+        self._fed = True
+        try:
+            self._opened().decode(_unit(packet))
+        except av.FFmpegError:
+            self._damaged = True
 
     def close(self) -> None:
         """What has shown no picture by now ends `lost`: its session ended first."""
@@ -168,3 +189,13 @@ class Decoder:
         if self._codec is None:
             raise RuntimeError("the decoder is not open")
         return self._codec
+
+
+def _unit(packet: EncodedPacket) -> "av.Packet[av.stream.Stream]":
+    # Not Packet(data): that lends FFmpeg the bytes without the padding behind them that its decoders read into
+    # (measured: damage reported in intact MPEG-4).
+    unit = av.Packet(len(packet.data))
+    unit.update(packet.data)
+    unit.pts = packet.pts
+    unit.dts = packet.dts
+    return unit

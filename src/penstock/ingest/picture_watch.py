@@ -12,23 +12,36 @@ PATIENCE_NS = 10 * NS_PER_S
 
 
 class PictureWatch:
-    """One session; fed with every access unit. Pure."""
+    """One session; told of every access unit. Pure."""
 
     def __init__(self, began_ns: int) -> None:
         self._since_ns = began_ns
         self._seen_keyframe = False
+        self._barren_keyframes = 0
         self.blind = False
         """units come, and no picture has for longer than `PATIENCE_NS`"""
 
     def picture(self, now_ns: int) -> None:
-        """One could be made."""
+        """One was made."""
+        self._since_ns = now_ns
+        self._barren_keyframes = 0
+        self.blind = False
+
+    def passed_over(self, now_ns: int, keyframe: bool) -> bool:
+        """The decode policy did not ask for this unit: whether that is why no picture came of it. It is not while the
+        stream has shown no keyframe yet, or when those that were decoded gave no picture."""
+        self._seen_keyframe = self._seen_keyframe or keyframe
+        if not self._seen_keyframe or self._barren_keyframes > 1:
+            return False
         self._since_ns = now_ns
         self.blind = False
+        return True
 
     def unit(self, now_ns: int, keyframe: bool) -> str:
         """A unit has been decoded, or could not be; what to tell when it shows that the stream cannot be seen, once for
         each such stretch, '' otherwise."""
         self._seen_keyframe = self._seen_keyframe or keyframe
+        self._barren_keyframes += keyframe
         if self.blind or now_ns - self._since_ns < PATIENCE_NS:
             return ""
         self.blind = True

@@ -56,8 +56,9 @@ class FramePublisher:
         """Its last picture must not be taken for a new one. May be called again."""
         self._newest.clear()
 
-    def publish(self, unit: EncodedPacket, picture: av.VideoFrame) -> None:
-        """`picture` was decoded from `unit`; a lossless stream waits until `handed_over` or `stop_nowait`."""
+    def publish(self, unit: EncodedPacket, picture: av.VideoFrame) -> bool:
+        """`picture` was decoded from `unit`; says whether something moved in it. A lossless stream waits until
+        `handed_over` or `stop_nowait`."""
         ref = FrameRef(
             id=unit.id,
             index=self._books.next_frame_index(),
@@ -71,11 +72,13 @@ class FramePublisher:
         if not moved:
             self._books.count(Word.STILL)
         self._measure_interval(ref)
-        self._newest.publish(Newest(ref, picture), moved)
+        due = self._newest.publish(Newest(ref, picture), moved)
         self.last = ref
-        self._on_news()
+        if due:
+            self._on_news()
         if self._lossless:
             self._wait_handover(ref.index)
+        return moved
 
     def handed_over(self, index: int) -> None:
         """Every lane has what it wanted of frame `index`."""

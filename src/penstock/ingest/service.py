@@ -7,22 +7,28 @@ than a frame the engine has heard of, and no frame is told before its session is
 import logging
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from penstock.base.clock import Clock
-from penstock.contracts.frames import Location, View, ViewSpec
+from penstock.contracts.frames import Lease, Location, View, ViewSpec
 from penstock.contracts.messages import (
     Ask,
+    Box,
+    CameraLoad,
     CameraState,
     CameraUpdate,
     FrameDone,
     HeldLeases,
     Message,
     Notice,
+    SetDecode,
     ViewReady,
     ViewRefused,
 )
 from penstock.framebus.slots import SlotAllocator
 from penstock.ingest.books import Word
-from penstock.ingest.newest import Newest
+from penstock.ingest.kept_pictures import KeptPictures
+from penstock.ingest.newest import Look, Newest
 from penstock.ingest.status import StreamStatus
 from penstock.ingest.stream import StreamWorker
 from penstock.ingest.views import ViewMaker
@@ -33,9 +39,12 @@ Send = Callable[[Message], bool]
 
 
 class ServedCamera:
-    """One camera's detect stream as the service sees it."""
+    """One camera's detect stream as the service sees it.
 
-    def __init__(self, worker: StreamWorker, slots: SlotAllocator, location: Location) -> None:
+    `crops`: some lane looks at parts of frames that another has analysed, so that their pictures are kept.
+    """
+
+    def __init__(self, worker: StreamWorker, slots: SlotAllocator, location: Location, *, crops: bool = False) -> None:
         self.worker = worker
         self.slots = slots
         self.location = location
@@ -43,6 +52,10 @@ class ServedCamera:
         self.told_index = 0
         self.told_state: tuple[CameraState, int] | None = None
         self.made: dict[ViewSpec, View] = {}
+        self.kept = KeptPictures(crops)
+        self.views = 0
+        self.view_ns = 0
+        """processor time of making them"""
 
 
 class IngestService:
@@ -62,6 +75,7 @@ class IngestService:
         for camera in self._cameras.values():
             camera.told_index = 0
             camera.told_state = None
+            camera.worker.newest.begin_again()
         self.tell_news()
 
     def disconnect(self) -> None:
@@ -94,6 +108,10 @@ class IngestService:
         match message:
             case Ask():
                 self._answer(message)
+            case SetDecode():
+                camera = self._cameras.get(message.camera)
+                if camera is not None:
+                    camera.worker.set_decode(message.policy)
             case FrameDone():
                 camera = self._cameras.get(message.camera)
                 if camera is not None:
@@ -110,15 +128,23 @@ class IngestService:
     def statuses(self) -> list[StreamStatus]:
         return [camera.worker.status() for camera in self._cameras.values()]
 
-    def _look(self, camera: ServedCamera, send: Send) -> tuple[Newest | None, bool]:
-        """The camera's newest frame, once the engine knows that its session is up, and whether anything moved.
+    def loads(self) -> tuple[CameraLoad, ...]:
+        """What each camera has taken of the processor in this process."""
+        return tuple(
+            msgspec.structs.replace(camera.worker.load(), views=camera.views, view_ns=camera.view_ns)
+            for camera in self._cameras.values()
+        )
+
+    def _look(self, camera: ServedCamera, send: Send) -> Look | None:
+        """The camera's newest frame, once the engine knows that its session is up; None where there is none.
 
         In this order: the state read after the frame is that of the frame's session, or a later one.
         """
-        newest, moved = camera.worker.newest.look()
+        look = camera.worker.newest.look()
         phase = camera.worker.phase()
         state = (phase.state, phase.session)
         if state != camera.told_state:
+            camera.kept.clear()
             update = CameraUpdate(
                 camera=camera.worker.spec.camera,
                 state=phase.state,
@@ -129,43 +155,103 @@ class IngestService:
             )
             if send(update):
                 camera.told_state = state
-        if newest is None or camera.told_state != (CameraState.UP, newest.ref.id.stream.session):
-            return None, moved
-        return newest, moved
+        if look.newest is None or camera.told_state != (CameraState.UP, look.newest.ref.id.stream.session):
+            return None
+        return look
 
     def _tell_newest(self, camera: ServedCamera, send: Send) -> None:
-        newest, moved = self._look(camera, send)
-        if newest is None or newest.ref.index <= camera.told_index:
+        look = self._look(camera, send)
+        if look is None or look.newest is None or not look.due or look.newest.ref.index <= camera.told_index:
             return
-        if send(Notice(newest.ref, moved)):
-            self._told(camera, newest)
+        if send(Notice(look.newest.ref, look.moved, look.held_back)):
+            self._told(camera, look)
         else:
             camera.worker.books.count(Word.NOTICES_REFUSED)
 
-    def _told(self, camera: ServedCamera, newest: Newest) -> None:
-        camera.told_index = newest.ref.index
-        camera.worker.newest.moved_told(newest.ref.index)
+    def _told(self, camera: ServedCamera, look: Look) -> None:
+        assert look.newest is not None
+        camera.told_index = look.newest.ref.index
+        camera.worker.newest.told(look)
 
     def _answer(self, ask: Ask) -> None:
         send = self._send
         if send is None:
             return
         camera = self._cameras.get(ask.camera)
-        newest, moved = self._look(camera, send) if camera is not None else (None, False)
-        if camera is None or newest is None or newest.ref.index <= ask.after_index:
+        if camera is None:
             send(ViewRefused(ask.ticket, ask.camera, "no newer frame"))
             return
-        shared = self._shared(camera, newest, ask.spec)
-        view = shared or self._make(camera, newest, ask)
-        if view is None:
+        # A lossless camera's frames wait for their lanes, so that all of them are told.
+        untold = not camera.worker.lossless and camera.worker.newest.resume_at(ask.resume_ns)
+        look = self._look(camera, send)
+        if ask.frame_index:
+            self._answer_exactly(camera, look, ask, send)
+        elif look is None or look.newest is None or look.newest.ref.index <= ask.after_index:
+            send(ViewRefused(ask.ticket, ask.camera, "no newer frame"))
+        else:
+            views = self._views(camera, look.newest, ask)
+            if views and self._hand_over(camera, ask, ViewReady(ask.ticket, views, look.moved, look.held_back), send):
+                camera.kept.keep(look.newest)
+                self._told(camera, look)
+        if untold:
+            self._tell_newest(camera, send)
+
+    def _answer_exactly(self, camera: ServedCamera, look: Look | None, ask: Ask, send: Send) -> None:
+        """A view of a frame that was told before: it is no news, and the newest frame stays to be told."""
+        newest = look.newest if look is not None else None
+        if newest is not None and newest.ref.index != ask.frame_index:
+            newest = camera.kept.find(ask.frame_index)
+        if newest is None:
+            self._refuse(camera, ask, "the frame is gone")
             return
-        if send(ViewReady(ask.ticket, (view,), moved)):
-            camera.made[ask.spec] = view
-            self._told(camera, newest)
-            return
-        if shared is None:
-            camera.slots.abandon(view.lease)
+        views = self._views(camera, newest, ask)
+        if views:
+            self._hand_over(camera, ask, ViewReady(ask.ticket, views, moved=False), send)
+
+    def _hand_over(self, camera: ServedCamera, ask: Ask, answer: ViewReady, send: Send) -> bool:
+        """Sends the answer; where there is no room for it, the slots that nobody else has are free again."""
+        shared = camera.made.get(ask.spec)
+        if send(answer):
+            if not ask.regions:
+                camera.made[ask.spec] = answer.views[0]
+            return True
+        for view in answer.views:
+            if view is not shared:
+                camera.slots.abandon(view.lease)
         camera.worker.books.count(Word.VIEWS_REFUSED)
+        return False
+
+    def _views(self, camera: ServedCamera, newest: Newest, ask: Ask) -> tuple[View, ...]:
+        """What is asked for of this frame, whole: none, and refused, where any of it cannot be had."""
+        if not ask.regions:
+            shared = self._shared(camera, newest, ask.spec)
+            if shared is not None:
+                return (shared,)
+        slots: list[tuple[Lease, memoryview]] = []
+        boxes: tuple[Box | None, ...] = ask.regions or (None,)
+        for _ in boxes:
+            slot = camera.slots.acquire_nowait()
+            if slot is None:
+                self._abandon(camera, [lease for lease, _ in slots])
+                self._refuse(camera, ask, "no free slot")
+                return ()
+            slots.append(slot)
+        began_ns = self._clock.thread_cpu_ns()
+        try:
+            views = tuple(
+                self._make(camera, newest, ask.spec, box, lease, memory)
+                for box, (lease, memory) in zip(boxes, slots, strict=True)
+            )
+        except Exception as error:
+            # FFmpeg refuses formats that it cannot scale; the model's lane hears of it, the camera goes on.
+            self._abandon(camera, [lease for lease, _ in slots])
+            log.warning("no view could be made: %s", error, extra={"camera": ask.camera})
+            self._refuse(camera, ask, str(error))
+            return ()
+        camera.view_ns += self._clock.thread_cpu_ns() - began_ns
+        camera.views += len(views)
+        camera.worker.books.count(Word.VIEWS, len(views))
+        return views
 
     def _shared(self, camera: ServedCamera, newest: Newest, spec: ViewSpec) -> View | None:
         """The view that another lane has of this very frame, while it is leased."""
@@ -174,24 +260,13 @@ class IngestService:
             return made
         return None
 
-    def _make(self, camera: ServedCamera, newest: Newest, ask: Ask) -> View | None:
-        slot = camera.slots.acquire_nowait()
-        if slot is None:
-            self._refuse(camera, ask, "no free slot")
-            return None
-        lease, memory = slot
-        try:
-            plane, to_source, matrix, full_range = camera.maker.make(newest.picture, ask.spec, memory)
-        except Exception as error:
-            # FFmpeg refuses formats that it cannot scale; the model's lane hears of it, the camera goes on.
-            camera.slots.abandon(lease)
-            log.warning("no view could be made: %s", error, extra={"camera": ask.camera})
-            self._refuse(camera, ask, str(error))
-            return None
-        camera.worker.books.count(Word.VIEWS)
+    def _make(
+        self, camera: ServedCamera, newest: Newest, spec: ViewSpec, box: Box | None, lease: Lease, memory: memoryview
+    ) -> View:
+        plane, to_source, matrix, full_range = camera.maker.make(newest.picture, spec, memory, box)
         return View(
             frame=newest.ref,
-            spec=ask.spec,
+            spec=spec,
             lease=lease,
             location=camera.location,
             device="cpu",
@@ -201,6 +276,10 @@ class IngestService:
             full_range=full_range,
             made_ns=self._clock.now_ns(),
         )
+
+    def _abandon(self, camera: ServedCamera, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            camera.slots.abandon(lease)
 
     def _refuse(self, camera: ServedCamera, ask: Ask, reason: str) -> None:
         camera.worker.books.count(Word.VIEWS_REFUSED)

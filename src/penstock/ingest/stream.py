@@ -10,11 +10,12 @@ from collections.abc import Callable
 from penstock.base.clock import NS_PER_S, Clock
 from penstock.base.units import format_duration
 from penstock.contracts.identity import Role
-from penstock.contracts.messages import CameraState
+from penstock.contracts.messages import CameraLoad, CameraState
 from penstock.contracts.sources import Source, SourceError, SourceFault
-from penstock.contracts.specs import StreamSpec
+from penstock.contracts.specs import DecodePolicy, StreamSpec
 from penstock.framebus.ring import RingWriter
 from penstock.ingest.books import UnitBooks, Word
+from penstock.ingest.decode_choice import DecodeChoice
 from penstock.ingest.failure_log import FailureLog
 from penstock.ingest.gate import Gate
 from penstock.ingest.newest import NewestFrame
@@ -29,8 +30,13 @@ _LONGEST_TRIAL_DELAY_NS = 300 * NS_PER_S
 _SILENT_NS = NS_PER_S
 
 
+QUIET_NS = 5 * NS_PER_S
+"""nothing has moved for so long: the policy `auto` goes back to keyframes"""
+
+
 class StreamWorker:
-    """Runs one stream. `on_news` is called from its thread after every new frame and every change of state."""
+    """Runs one stream. `on_news` is called from its thread after every change of state and every new frame that is to
+    be told. `decode` is its first policy; a lossless stream is always decoded whole."""
 
     def __init__(
         self,
@@ -44,6 +50,8 @@ class StreamWorker:
         backoff: Backoff,
         clock: Clock,
         on_news: Callable[[], None],
+        decode: DecodePolicy = DecodePolicy.ALL,
+        quiet_ns: int = QUIET_NS,
     ) -> None:
         self.spec = spec
         self.books = books
@@ -58,6 +66,7 @@ class StreamWorker:
         self._clock = clock
         self._on_news = on_news
         self._failures = FailureLog(clock)
+        self._choice = DecodeChoice(DecodePolicy.ALL if source.lossless else decode, quiet_ns)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stream-{spec.camera}", daemon=True)
         self._phase = Phase(CameraState.STARTING, 0, 0, "")
@@ -68,6 +77,7 @@ class StreamWorker:
         self._reader = SessionReader(
             spec.camera,
             decodes=self.decodes,
+            choice=self._choice,
             books=books,
             ring=ring,
             publisher=self._publisher,
@@ -95,6 +105,23 @@ class StreamWorker:
     def handed_over(self, index: int) -> None:
         """Lossless streams: every lane has what it wanted of frame `index`."""
         self._publisher.handed_over(index)
+
+    def set_decode(self, policy: DecodePolicy) -> None:
+        """From any thread: holds from the next unit on."""
+        if not self.lossless:
+            self._choice.policy = policy
+
+    def load(self) -> CameraLoad:
+        """What the stream has taken in this process; views are not its own."""
+        load = self._reader.load
+        return CameraLoad(
+            camera=self.spec.camera,
+            units=load.units,
+            keyframes=load.keyframes,
+            disposable=load.disposable,
+            decoded=load.decoded,
+            decode_ns=load.cpu_ns,
+        )
 
     def phase(self) -> Phase:
         """Where the stream stands now; a frame that `newest` showed before this call is of this phase or older."""

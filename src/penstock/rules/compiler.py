@@ -1,4 +1,4 @@
-"""A rule's text, checked against what one camera can state, made ready to be bound to its blackboard."""
+"""A rule's text, readinged against what one camera can state, made ready to be bound to its blackboard."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.contracts.events import Severity
 from penstock.contracts.specs import RuleSpec
-from penstock.rules.errors import RuleError, did_you_mean
+from penstock.rules.errors import RuleError
 from penstock.rules.operators import (
     AllNode,
     AnyNode,
@@ -24,6 +24,7 @@ from penstock.rules.operators import (
     SumReader,
 )
 from penstock.rules.parser import parse
+from penstock.rules.reading import Reading
 from penstock.rules.syntax import (
     And,
     Comparison,
@@ -37,13 +38,12 @@ from penstock.rules.syntax import (
     SignalName,
     Value,
     text_of,
-    text_of_value,
     window_ns_of,
 )
 from penstock.rules.vocabulary import Vocabulary
 from penstock.rules.zones import Zone
 from penstock.signals.blackboard import Blackboard, Cell
-from penstock.signals.statements import CLASSES, DETECTIONS, MOTION, MOTION_LEVEL, PRESENCE
+from penstock.signals.statements import CLASSES, DETECTIONS
 
 _HASH_VERSION = 1
 """Raised when the same text comes to mean something else."""
@@ -81,6 +81,9 @@ class CompiledRule:
     """SHA-256, hex, of name, normal text, zones and parameters: equal on all cameras whose zones are equal"""
     lanes: tuple[str, ...]
     """lanes whose results it reads, sorted"""
+    slowest_interval_ns: dict[str, int | None]
+    """by lane: half of the shortest window over anything that is read from it. Results at most this far apart leave at
+    least two in any such window, so nothing is confirmed on a single one. None where no window is over it"""
     longest_window_ns: int
     """how far back the condition looks"""
     history_ns: int
@@ -89,6 +92,9 @@ class CompiledRule:
     unknown_limit_ns: int
     severity: Severity
     shadow: bool
+    """its events are kept and delivered to nobody: the rule is on trial, or this is a twin"""
+    shadow_lane: str
+    """of a twin, the lane on trial that it reads; else empty"""
     condition: Condition
     _vocabulary: Vocabulary
 
@@ -98,116 +104,78 @@ class CompiledRule:
 
 
 def compile_rule(spec: RuleSpec, camera: str, vocabulary: Vocabulary) -> CompiledRule:
-    """Parses and checks `spec` for `camera`; raises RuleError that says what, where and what to do."""
+    """The rule itself, on the real lanes alone; raises RuleError that says what, where and what to do."""
+    return _compiled(spec, camera, vocabulary.real(), parse(spec.when, spec.name), "")
+
+
+def compile_forms(spec: RuleSpec, camera: str, vocabulary: Vocabulary) -> tuple[CompiledRule, ...]:
+    """The rule, and its twin on each shadow lane whose model states something that it names; the rule comes first.
+
+    A rule that only a shadow lane can decide has no real form. Raises RuleError where there is none of either.
+    """
     condition = parse(spec.when, spec.name)
-    check = _Checker(spec, camera, vocabulary)
-    check.condition(condition)
-    if not check.lanes:
+    forms: list[CompiledRule] = []
+    error: RuleError | None = None
+    try:
+        forms.append(_compiled(spec, camera, vocabulary.real(), condition, ""))
+    except RuleError as found:
+        error = found
+    for lane in vocabulary.shadow_lanes:
+        try:
+            twin = _compiled(spec, camera, vocabulary.twin(lane), condition, lane)
+        except RuleError:
+            continue
+        if lane in twin.lanes:
+            forms.append(twin)
+    if not forms:
+        # A name that only a shadow model knows is a known name: what is wrong is said with all of them in view.
+        _compiled(spec, camera, vocabulary, condition, "")
+        assert error is not None
+        raise error
+    return tuple(forms)
+
+
+def _compiled(
+    spec: RuleSpec, camera: str, vocabulary: Vocabulary, condition: Condition, shadow_lane: str
+) -> CompiledRule:
+    reading = Reading(spec, camera, vocabulary)
+    reading.condition(condition)
+    if not reading.windows:
         advice = "Compare a count or a signal, such as count(person) >= 1."
         raise RuleError(spec.name, spec.when, 0, "the condition reads nothing, so it can never change", advice)
     normal_text = text_of(condition)
-    identity = (
+    identity: tuple[object, ...] = (
         _HASH_VERSION,
         spec.name,
         normal_text,
-        sorted((zone.name, zone.points) for zone in vocabulary.zones if zone.name in check.zones),
+        sorted((zone.name, zone.points) for zone in vocabulary.zones if zone.name in reading.zones),
         spec.cooldown_ns,
         spec.unknown_limit_ns,
     )
+    if shadow_lane:
+        # A twin's events are other events than the rule's, and its cooldown is its own.
+        identity = (*identity, "shadow", shadow_lane.removeprefix(f"{camera}/"))
     return CompiledRule(
         name=spec.name,
         camera=camera,
         text=spec.when,
         normal_text=normal_text,
         rule_hash=hashlib.sha256(msgspec.json.encode(identity)).hexdigest(),
-        lanes=tuple(sorted(check.lanes)),
+        lanes=tuple(sorted(reading.windows)),
+        slowest_interval_ns={
+            lane: None if window_ns is None else max(1, window_ns // 2)
+            for lane, window_ns in sorted(reading.windows.items())
+        },
         longest_window_ns=window_ns_of(condition),
         history_ns=0,
         cooldown_ns=spec.cooldown_ns,
         unknown_limit_ns=spec.unknown_limit_ns,
         severity=spec.severity,
-        shadow=spec.shadow,
+        shadow=spec.shadow or bool(shadow_lane),
+        shadow_lane=shadow_lane,
         condition=condition,
         _vocabulary=vocabulary,
     )
-
-
-class _Checker:
-    """Walks the tree once, collecting what it reads; the first name that nothing states is an error."""
-
-    def __init__(self, spec: RuleSpec, camera: str, vocabulary: Vocabulary) -> None:
-        self._spec = spec
-        self._camera = camera
-        self._vocabulary = vocabulary
-        self.lanes: set[str] = set()
-        self.zones: set[str] = set()
-
-    def condition(self, condition: Condition) -> None:
-        match condition:
-            case Comparison(left, _, right):
-                self._value(left)
-                self._value(right)
-            case SignalName():
-                self._value(condition)
-            case Not(operand) | For(operand, _):
-                self.condition(operand)
-            case And(operands) | Or(operands):
-                for operand in operands:
-                    self.condition(operand)
-
-    def _value(self, value: Value) -> None:
-        match value:
-            case Number():
-                pass
-            case SignalName(name):
-                self._signal(name)
-            case Count(classes, zone):
-                for name in classes:
-                    self._class(name)
-                if zone is not None:
-                    self._zone(zone)
-
-    def _signal(self, name: Name) -> None:
-        lanes = [lane.lane for lane in self._vocabulary.lanes if lane.knows_signal(name.text)]
-        if not lanes:
-            if name.text in self._vocabulary.class_names():
-                advice = f"It is a class: write {text_of_value(Count((name,)))} to count its boxes."
-            elif name.text in PRESENCE:
-                advice = f"Models with a class {PRESENCE[name.text]!r} state it, and none looks at this camera."
-            elif name.text == MOTION_LEVEL:
-                advice = f"The model {MOTION!r} states it: let it look at this camera."
-            else:
-                advice = did_you_mean(name.text, self._vocabulary.signal_names(), "signal on this camera")
-            raise self._error(name, f"nothing on camera {self._camera!r} states a signal {name.text!r}", advice)
-        self.lanes.update(lanes)
-
-    def _class(self, name: Name) -> None:
-        lanes = [lane.lane for lane in self._vocabulary.lanes if lane.knows_class(name.text)]
-        if not lanes:
-            advice = did_you_mean(name.text, self._vocabulary.class_names(), "model with classes on this camera")
-            raise self._error(name, f"no model on camera {self._camera!r} knows a class {name.text!r}", advice)
-        self.lanes.update(lanes)
-
-    def _zone(self, name: Name) -> None:
-        spec = self._vocabulary.zone(name.text)
-        if spec is None:
-            zones = [zone.name for zone in self._vocabulary.zones]
-            advice = (
-                did_you_mean(name.text, zones, "zone on this camera")
-                if zones
-                else f"Draw it under `zones` of this camera, or leave `in {name.text}` out."
-                if self._vocabulary.in_file
-                else f"Zones are drawn in a configuration file: write one, or leave `in {name.text}` out."
-            )
-            raise self._error(name, f"camera {self._camera!r} has no zone {name.text!r}", advice)
-        try:
-            Zone(spec)
-        except ValueError as error:
-            raise self._error(name, str(error), "Draw it with three points or more.") from None
-        self.zones.add(name.text)
-
-    def _error(self, name: Name, what: str, advice: str) -> RuleError:
-        return RuleError(self._spec.name, self._spec.when, name.place, what, advice)
 
 
 class _Binder:
@@ -267,7 +235,7 @@ class _Binder:
 
     def _signal(self, name: Name) -> SignalReader:
         cells = []
-        for lane in self._vocabulary.lanes:
+        for lane in self._vocabulary.lanes_with_signal(name.text):
             if lane.knows_scalar(name.text):
                 cells.append(self._cell(name.text, lane.lane))
             if name.text in lane.picture_classes:
@@ -275,8 +243,8 @@ class _Binder:
         return SignalReader(name.text, tuple(cells))
 
     def _class_count(self, class_name: str, zone: Zone | None) -> ClassCountReader:
-        lanes = [lane.lane for lane in self._vocabulary.lanes if lane.knows_class(class_name)]
-        return ClassCountReader(class_name, zone, tuple(self._cell(DETECTIONS, lane) for lane in lanes))
+        lanes = self._vocabulary.lanes_with_class(class_name)
+        return ClassCountReader(class_name, zone, tuple(self._cell(DETECTIONS, lane.lane) for lane in lanes))
 
     def _cell(self, name: str, lane: str) -> Cell:
         return self._cells.setdefault((name, lane), self._blackboard.cell(name, lane))

@@ -44,6 +44,8 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """the result that confirmed it; where a still picture did, the newest of the lanes that the rule reads"""
     clock: ClockReading | None
     """in force when it was confirmed; None where none was given"""
+    shadow_lane: str = ""
+    """where a twin decided it, the lane on trial that it read"""
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
@@ -89,11 +91,21 @@ class CoolingRule(msgspec.Struct, frozen=True):
     until_ns: int
 
 
+class CountedRule(msgspec.Struct, frozen=True):
+    """Up to when blind and known time of a rule are counted; what follows was not seen by anybody, so it was blind."""
+
+    rule: str
+    camera: str
+    until_ns: int
+    shadow_lane: str = ""
+
+
 class RulesState(msgspec.Struct, frozen=True):
     """What must outlive a crash. Monotonic instants: worth something only within the same boot."""
 
     open_events: tuple[OpenEvent, ...] = ()
     cooling: tuple[CoolingRule, ...] = ()
+    counted: tuple[CountedRule, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -140,9 +152,14 @@ class RuleStatistics(msgspec.Struct, frozen=True):
     blind_ns: int
     """time in which the rule could not say"""
     known_ns: int
-    """time in which it could"""
+    """time in which it could; both together are the time since the camera was up, or the rule was there if later"""
     last_held_ns: int = 0
     """last instant at which an open event's condition held; 0 where none is open"""
+    counted_until_ns: int | None = None
+    """up to when blind and known time are counted; None while the camera has not come, or after it ended"""
+    shadow: bool = False
+    shadow_lane: str = ""
+    """of a twin, the lane on trial that it reads"""
 
 
 class RulesStatistics(msgspec.Struct, frozen=True):

@@ -61,13 +61,14 @@ class RuleMachine:
     """The state of one rule on one camera. Instants never go back; parameters are nanoseconds."""
 
     __slots__ = (
-        "_accounted_ns",
         "_free_from_ns",
+        "_may_begin_earlier",
         "_whole",
         "blind_ns",
         "confirmed_ns",
         "cooldown_ns",
         "cooldown_until_ns",
+        "counted_until_ns",
         "known_ns",
         "last_held_ns",
         "start_ns",
@@ -87,9 +88,11 @@ class RuleMachine:
         self.unknown_since_ns: int | None = None
         self.cooldown_until_ns: int | None = None
         self.blind_ns = 0
-        """how long the rule could not say, since the first instant it heard of"""
+        """how long the rule could not say; with `known_ns` it is all the time that was counted"""
         self.known_ns = 0
-        self._accounted_ns: int | None = None
+        self.counted_until_ns: int | None = None
+        """blind and known time are counted up to here; None while nothing is counted"""
+        self._may_begin_earlier = True
         self._free_from_ns = -(2**63)
         self._whole = Truth.UNKNOWN
 
@@ -119,6 +122,27 @@ class RuleMachine:
         self._check_cooldown(until_ns, moves)
         return tuple(moves)
 
+    def count_from(self, at_ns: int) -> None:
+        """Time is counted from `at_ns` on: the camera is up, or a picture of it has come. Later calls change nothing,
+        but that a picture from before the news of its camera moves the beginning back, where nothing was counted yet.
+        """
+        if self.counted_until_ns is None:
+            self.counted_until_ns = at_ns
+            self._may_begin_earlier = True
+        elif self._may_begin_earlier:
+            self.counted_until_ns = min(self.counted_until_ns, at_ns)
+
+    def go_on_counting(self, from_ns: int) -> None:
+        """Time was counted up to `from_ns` before the memory of this machine was lost; since then it was blind."""
+        self.counted_until_ns = from_ns
+        self._may_begin_earlier = False
+
+    def stop_counting(self, at_ns: int) -> None:
+        """The camera has ended: what follows is no time in which the rule could have said anything."""
+        self._account(at_ns)
+        self.counted_until_ns = None
+        self._whole = Truth.UNKNOWN
+
     def end(self, cause: EndCause) -> tuple[Move, ...]:
         """Ends an open event at the last instant at which it held; the rest is forgotten."""
         moves: list[Move] = []
@@ -139,7 +163,6 @@ class RuleMachine:
         self.confirmed_ns = confirmed_ns
         self.last_held_ns = last_held_ns
         self.unknown_since_ns = last_held_ns if unknown_since_ns is None else unknown_since_ns
-        self._accounted_ns = self.unknown_since_ns
 
     def restore_cooldown(self, until_ns: int) -> None:
         """Takes up a cooldown."""
@@ -199,11 +222,10 @@ class RuleMachine:
         self.state = after
 
     def _account(self, at_ns: int) -> None:
-        if self._accounted_ns is None:
-            self._accounted_ns = at_ns
-        elif at_ns > self._accounted_ns:
+        if self.counted_until_ns is not None and at_ns > self.counted_until_ns:
             if self._whole is Truth.UNKNOWN:
-                self.blind_ns += at_ns - self._accounted_ns
+                self.blind_ns += at_ns - self.counted_until_ns
             else:
-                self.known_ns += at_ns - self._accounted_ns
-            self._accounted_ns = at_ns
+                self.known_ns += at_ns - self.counted_until_ns
+            self.counted_until_ns = at_ns
+            self._may_begin_earlier = False

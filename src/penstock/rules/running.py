@@ -12,6 +12,7 @@ from penstock.contracts.times import ClockReading
 from penstock.rules.compiler import CompiledRule, Program
 from penstock.rules.decisions import (
     CoolingRule,
+    CountedRule,
     Ended,
     Explanation,
     Opened,
@@ -136,6 +137,11 @@ class RunningRule:
         until_ns, rule = self.machine.cooldown_until_ns, self.compiled
         return None if until_ns is None else CoolingRule(rule.name, rule.rule_hash, rule.camera, until_ns)
 
+    def counted(self) -> CountedRule | None:
+        """Up to when its time was counted; None where none is."""
+        until_ns, rule = self.machine.counted_until_ns, self.compiled
+        return None if until_ns is None else CountedRule(rule.name, rule.camera, until_ns, rule.shadow_lane)
+
     def explain(self) -> Explanation:
         return Explanation(
             rule=self.compiled.name,
@@ -159,6 +165,9 @@ class RunningRule:
             ended=self._ended,
             blind_ns=self.machine.blind_ns,
             known_ns=self.machine.known_ns,
+            counted_until_ns=self.machine.counted_until_ns,
+            shadow=self.compiled.shadow,
+            shadow_lane=self.compiled.shadow_lane,
             last_held_ns=self.machine.last_held_ns or 0,
         )
 
@@ -188,6 +197,7 @@ class RunningRule:
                         terms=self._terms(at_ns),
                         result=trigger or self._newest(),
                         clock=self._clock,
+                        shadow_lane=rule.shadow_lane,
                     )
                 )
             elif move.cause is not None:

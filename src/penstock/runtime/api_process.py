@@ -1,4 +1,4 @@
-"""The API process: metrics and health over HTTP, the journal into the database and the sinks. Nothing waits for it."""
+"""The API process: metrics, health and traces over HTTP, the journal into database and sinks. Nothing waits for it."""
 
 from pathlib import Path
 
@@ -11,11 +11,14 @@ from penstock.framebus.links import Link
 from penstock.runtime.census import Census
 from penstock.runtime.decisions import journal_folder
 from penstock.runtime.shell import CannotStart, Shell
+from penstock.runtime.tracing import trace_taps, traced_run
 from penstock.sinks.jsonl import JsonLinesSink
 from penstock.store.database import EventStore, sqlite_url
 from penstock.store.feeder import Feeder, SinkTarget
+from penstock.telemetry.open_telemetry import TraceExport, TraceExportOff
 from penstock.telemetry.server import MetricsServer, PortUnavailable
 from penstock.telemetry.statistics import ProcessStatistics, SinkStatistics
+from penstock.telemetry.trace_server import TraceDesk
 
 WAKE_NS = NS_PER_S // 5
 
@@ -35,7 +38,11 @@ class ApiUnit:
         self._server: MetricsServer | None = None
         if spec.metrics_port >= 0:
             census = Census(shell.regions)
-            self._server = MetricsServer(spec.metrics_host, spec.metrics_port, census, shell.clock, version=__version__)
+            traces = TraceDesk(traced_run(spec), trace_taps(spec, shell.regions), shell.clock)
+            self._server = MetricsServer(
+                spec.metrics_host, spec.metrics_port, census, shell.clock, version=__version__, traces=traces
+            )
+        self._trace_export = _trace_export(shell)
 
     def start(self) -> None:
         try:
@@ -50,6 +57,10 @@ class ApiUnit:
                 self._server.start()
             except PortUnavailable as error:
                 raise CannotStart(str(error)) from error
+        try:
+            self._trace_export.start()
+        except ValueError as error:
+            raise CannotStart(str(error)) from error
         self._feeder.start()
         self._shell.reactor.call_every(WAKE_NS, self._feeder.wake_nowait)
 
@@ -73,7 +84,7 @@ class ApiUnit:
             )
             for lane in self._feeder.statistics()
         )
-        return msgspec.structs.replace(base, sinks=sinks)
+        return msgspec.structs.replace(base, sinks=sinks, trace_export=self._trace_export.statistics())
 
     def stop(self, grace_ns: int) -> None:
         del grace_ns
@@ -81,5 +92,21 @@ class ApiUnit:
 
     def close(self) -> None:
         self._feeder.stop()
+        self._trace_export.stop()
         if self._server is not None:
             self._server.stop()
+
+
+def _trace_export(shell: Shell) -> TraceExport | TraceExportOff:
+    spec = shell.spec
+    if not spec.tracing_endpoint:
+        return TraceExportOff()
+    return TraceExport(
+        traced_run(spec),
+        trace_taps(spec, shell.regions),
+        shell.clock,
+        endpoint=spec.tracing_endpoint,
+        sample=spec.tracing_sample,
+        service_name=spec.tracing_service_name,
+        version=__version__,
+    )

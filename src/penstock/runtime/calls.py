@@ -1,34 +1,40 @@
-"""Calls of models under way: what was asked for, the view that came, and its lease, which always finds its way back.
+"""Calls of models under way: what was asked for, the views that came, and their leases, which always find their way
+back.
 
 The scheduler decides which calls there are; what it no longer knows is over here too (`end_unknown`), however its ask,
-its view or its outcome got lost.
+its views or its outcome got lost.
 """
 
 from collections.abc import Callable, Iterable
 
 from penstock.contracts.frames import Lease, View
+from penstock.contracts.messages import Box
 from penstock.framebus.regions import Region
 from penstock.framebus.slots import LeaseBook
 from penstock.scheduling.plan import AskFor
 
 
 class Call:
-    """One ask, and the view and work that follow it."""
+    """One ask of one lane, and the views that answer it."""
 
-    __slots__ = ("ask", "asked_ns", "view")
+    __slots__ = ("ask", "asked_ns", "regions", "submitted_ns", "views")
 
-    def __init__(self, ask: AskFor, asked_ns: int) -> None:
+    def __init__(self, ask: AskFor, asked_ns: int, regions: tuple[Box, ...] = ()) -> None:
         self.ask = ask
         self.asked_ns = asked_ns
-        self.view: View | None = None
-        """leased from when it came until the call ends"""
+        self.regions = regions
+        """what the views show, one each; none where one view shows the whole picture"""
+        self.views: tuple[View, ...] = ()
+        """leased from when they came until the call ends"""
+        self.submitted_ns = 0
 
 
 class CallBook:
-    """All calls by ticket, with the leases that they hold. Never waits."""
+    """All calls by ticket, the works that they were submitted in, and the leases that they hold. Never waits."""
 
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
+        self._works: dict[int, tuple[int, ...]] = {}
         self._leases = LeaseBook()
 
     def __len__(self) -> int:
@@ -41,39 +47,55 @@ class CallBook:
         """The leases of those pools that calls hold."""
         return self._leases.held(pools)
 
-    def asked(self, ask: AskFor, now_ns: int) -> None:
-        self._calls[ask.ticket] = Call(ask, now_ns)
+    def asked(self, ask: AskFor, now_ns: int, regions: tuple[Box, ...] = ()) -> None:
+        self._calls[ask.ticket] = Call(ask, now_ns, regions)
 
-    def take_view(self, ticket: int, view: View) -> Call | None:
-        """The call that `view` answers, which holds its lease from here on.
+    def take_views(self, ticket: int, views: tuple[View, ...]) -> Call | None:
+        """The call that `views` answer, which holds their leases from here on.
 
-        None where the call is over, or the lease is: then it is nobody's, and the ask is not answered.
+        None where the call is over, or a lease is: then they are nobody's, and the ask is not answered.
         """
-        held = self._leases.take(view)
+        held = [view for view in views if self._leases.take(view)]
         call = self._calls.get(ticket)
-        if call is None or not held:
+        if call is None or len(held) < len(views) or not views:
             self._calls.pop(ticket, None)
-            if held:
+            for view in held:
                 self._leases.give_back(view.lease)
             return None
-        call.view = view
+        call.views = views
         return call
 
-    def running(self, ticket: int) -> Call | None:
-        """The call whose view was handed to a model; None where there is none."""
-        call = self._calls.get(ticket)
-        return call if call is not None and call.view is not None else None
+    def submit(self, work: int, tickets: tuple[int, ...], now_ns: int) -> list[Call]:
+        """The calls of `tickets` go to their model together, as `work`."""
+        self._works[work] = tickets
+        calls = [self._calls[ticket] for ticket in tickets]
+        for call in calls:
+            call.submitted_ns = now_ns
+        return calls
+
+    def submitted(self, work: int) -> list[Call]:
+        """The calls that went to their model as `work`; none where it is over."""
+        tickets = self._works.get(work, ())
+        return [self._calls[ticket] for ticket in tickets if ticket in self._calls]
 
     def end(self, ticket: int) -> None:
-        """The call is over: its lease is returned."""
+        """The call is over: its leases are returned."""
         call = self._calls.pop(ticket, None)
-        if call is not None and call.view is not None:
-            self._leases.give_back(call.view.lease)
+        if call is not None:
+            for view in call.views:
+                self._leases.give_back(view.lease)
+
+    def end_work(self, work: int) -> None:
+        """All its calls are over."""
+        for ticket in self._works.pop(work, ()):
+            self.end(ticket)
 
     def end_unknown(self, known: Callable[[int], bool]) -> None:
         """Ends every call whose ticket is not `known`."""
         for ticket in [ticket for ticket in self._calls if not known(ticket)]:
             self.end(ticket)
+        for work in [work for work, tickets in self._works.items() if not any(t in self._calls for t in tickets)]:
+            del self._works[work]
 
     def end_all(self) -> None:
         self.end_unknown(lambda _: False)

@@ -11,15 +11,16 @@ from typing import Protocol
 
 import msgspec
 
-from penstock.contracts.capacity import CapacityPlan, LaneGrant, PlanChange
+from penstock.contracts.capacity import CapacityPlan, LadderStep, LaneGrant, PlanChange
 from penstock.contracts.messages import Message, SetDecode
 from penstock.contracts.specs import DecodePolicy, RunSpec
 from penstock.runtime import wiring
+from penstock.runtime.cost_doubt import CostDoubt
 from penstock.runtime.host_load import HostLoad
 from penstock.runtime.load_book import CameraRates, LoadBook
 from penstock.scheduling.capacity import CapacityPlanner
-from penstock.scheduling.measurements import LaneMeasure, Measurements, ModelMeasure
-from penstock.scheduling.picture import CameraCost, LaneDemand, ModelCost, Picture
+from penstock.scheduling.measurements import LaneMeasurement, Measurements, ModelMeasurement
+from penstock.scheduling.picture import CameraCost, HostSupply, LaneDemand, ModelCost, Picture
 from penstock.scheduling.scheduler import Scheduler
 from penstock.telemetry.statistics import PlanStatistics
 
@@ -32,6 +33,7 @@ LOGGED_AT_ONCE = 5
 """changes with the same reason beyond these are told as a number"""
 # Of a keyframe-only stream, one unit costs more than the mean of all: its price says little of decoding everything.
 _MOSTLY_DECODED = 0.8
+NO_PICTURE = Picture((), (), (), (), HostSupply(cores=1.0))
 CONTROL_NS = 300_000.0
 """processor time of one analysis beside its view and its model: messages, decisions, rules"""
 VIEW_NS = 300_000.0
@@ -54,9 +56,8 @@ class CapacityLoop:
         spec: RunSpec,
         scheduler: Scheduler,
         decisions: Granted,
-        first: Picture,
         *,
-        cores: float,
+        is_up: Callable[[str], bool],
         send_to: Callable[[str, Message], bool],
         planner: CapacityPlanner | None = None,
         host_load: HostLoad | None = None,
@@ -64,8 +65,9 @@ class CapacityLoop:
         self._spec = spec
         self._scheduler = scheduler
         self._decisions = decisions
-        self._picture = first
-        self._cores = spec.cores or cores
+        self._picture = NO_PICTURE
+        self._cores = 0.0
+        self._is_up = is_up
         self._send_to = send_to
         self._planner = planner or CapacityPlanner()
         self._host_load = host_load or HostLoad()
@@ -75,6 +77,7 @@ class CapacityLoop:
         self._decode: dict[str, DecodePolicy] = {camera.name: camera.decode for camera in spec.cameras}
         self._configured = dict(self._decode)
         self._told: dict[str, DecodePolicy] = {}
+        self._wanted_fps_of = {lane.name: lane.max_fps for lane in spec.lanes}
         self._min_fps_of = {lane.name: lane.min_fps for lane in spec.lanes}
         self._floors: Mapping[str, float] = {}
         self._computed = 0
@@ -82,7 +85,13 @@ class CapacityLoop:
         self._changed_ns = 0
         self._recent: deque[PlanChange] = deque(maxlen=RECENT_CHANGES)
         self._grants: dict[str, LaneGrant] = {}
+        self._doubts: dict[str, CostDoubt] = {}
         self.loads = LoadBook()
+
+    def begin(self, first: Picture) -> None:
+        """`first`: what is known before anything is measured."""
+        self._picture = first
+        self._cores = first.host.cores
 
     @property
     def picture(self) -> Picture:
@@ -93,12 +102,13 @@ class CapacityLoop:
         """The slowest rates at which the rules are decidable, by lane."""
         self._floors = floors
 
-    def grant(self, lane: str) -> LaneGrant | None:
-        """What the lane has now; None before the first plan."""
-        return self._grants.get(lane)
+    def grant(self, lane: str) -> LaneGrant:
+        """What the lane has now; before the first plan, all that it asked for."""
+        return self._grants.get(lane) or LaneGrant(lane, LadderStep.FULL, self._wanted_fps_of[lane])
 
     def floor_fps(self, lane: str) -> float:
-        return self._floors.get(lane, 0.0)
+        """Slower than this, the lane is paused."""
+        return max(self._min_fps_of[lane], self._floors.get(lane, 0.0))
 
     def ingest_attached(self, process: str) -> None:
         """A new life of an ingest process knows only what is configured."""
@@ -110,8 +120,9 @@ class CapacityLoop:
     def tick(self, own_cpu_ns: int, now_ns: int) -> CapacityPlan:
         """Measures, plans, and has it done. `own_cpu_ns`: processor time of the engine's process so far."""
         self._host_load.update(own_cpu_ns + self.loads.cpu_ns(), now_ns)
-        self._picture = self._measured(self._scheduler.measurements())
-        plan = self._planner.update(self._picture, now_ns)
+        measured = self._scheduler.measurements()
+        self._picture = self._measured(measured)
+        plan = self._planner.update(self._believed(measured, now_ns), now_ns)
         self._computed += 1
         if plan.changes or not self._grants:
             self._apply(plan, now_ns)
@@ -147,17 +158,39 @@ class CapacityLoop:
             ),
         )
 
-    def _lane(self, lane: LaneDemand, measured: Mapping[str, LaneMeasure]) -> LaneDemand:
+    def _believed(self, measured: Measurements, now_ns: int) -> Picture:
+        """What is planned with: nothing is refused for a cost that was only assumed, or measured too long ago."""
+        measured_ns = {model.model: model.measured_ns for model in measured.models}
+        running = {lane.model for lane in self._spec.lanes if (grant := self._grants.get(lane.name)) and grant.fps}
+
+        def model(cost: ModelCost) -> ModelCost:
+            doubt = self._doubts.setdefault(cost.model, CostDoubt())
+            doubted = doubt.doubts(
+                runs=cost.model in running or not self._grants,
+                measured_ns=measured_ns.get(cost.model, 0),
+                now_ns=now_ns,
+            )
+            return msgspec.structs.replace(cost, stream_ns=0.0, host_ns=0.0) if doubted or not cost.measured else cost
+
+        return msgspec.structs.replace(
+            self._picture,
+            models=tuple(model(cost) for cost in self._picture.models),
+            cameras=tuple(
+                camera if camera.measured else msgspec.structs.replace(camera, unit_ns=0.0)
+                for camera in self._picture.cameras
+            ),
+        )
+
+    def _lane(self, lane: LaneDemand, measured: Mapping[str, LaneMeasurement]) -> LaneDemand:
         seen = measured.get(lane.lane)
-        floor_fps = min(max(self._min_fps(lane.lane), self._floors.get(lane.lane, 0.0)), lane.wanted_fps)
+        floor_fps = min(self.floor_fps(lane.lane), lane.wanted_fps)
         if seen is None:
             return msgspec.structs.replace(lane, floor_fps=floor_fps)
-        return msgspec.structs.replace(lane, floor_fps=floor_fps, activity=seen.activity, views=seen.views)
+        # A camera that is away takes nothing; what its lanes may have when it returns stays as it is.
+        activity = seen.activity if self._is_up(lane.camera) else 0.0
+        return msgspec.structs.replace(lane, floor_fps=floor_fps, activity=activity, views=seen.views)
 
-    def _min_fps(self, lane: str) -> float:
-        return self._min_fps_of.get(lane, 0.0)
-
-    def _model(self, cost: ModelCost, measured: Mapping[str, ModelMeasure], view_ns: float) -> ModelCost:
+    def _model(self, cost: ModelCost, measured: Mapping[str, ModelMeasurement], view_ns: float) -> ModelCost:
         seen = measured.get(cost.model)
         if seen is None or not seen.samples:
             return cost
@@ -202,17 +235,15 @@ class CapacityLoop:
 def _camera(cost: CameraCost, rates: CameraRates | None) -> CameraCost:
     if rates is None:
         return cost
-    if rates.decoded < _MOSTLY_DECODED and cost.measured:
-        unit_ns = cost.unit_ns
-    else:
-        unit_ns = rates.unit_ns or cost.unit_ns
+    mostly = rates.decoded >= _MOSTLY_DECODED
+    unit_ns = rates.unit_ns if rates.unit_ns and (mostly or not cost.measured) else cost.unit_ns
     return msgspec.structs.replace(
         cost,
         unit_fps=rates.unit_fps,
         keyframe_fps=rates.keyframe_fps,
         disposable=rates.disposable,
         unit_ns=unit_ns,
-        measured=cost.measured or rates.decoded >= _MOSTLY_DECODED,
+        measured=cost.measured or mostly,
     )
 
 

@@ -6,18 +6,19 @@ number on the screen) happens when the journal's thread says that it is on disk.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from penstock import __version__
 from penstock.base.clock import Clock
 from penstock.base.queues import BoundedQueue
 from penstock.base.redaction import redact
+from penstock.contracts.capacity import PlanChange
 from penstock.contracts.clips import ClipResult
 from penstock.contracts.events import Event
 from penstock.contracts.messages import CameraState, EndClip, FinishClips, Message, OpenClip
 from penstock.contracts.results import Result
-from penstock.contracts.specs import LaneSpec, RunSpec
+from penstock.contracts.specs import RunSpec
 from penstock.contracts.work import ModelDescription
 from penstock.rules.decisions import Opened
 from penstock.rules.errors import RuleError
@@ -33,9 +34,20 @@ from penstock.rules.inputs import (
     TickInput,
 )
 from penstock.runtime.event_book import EventBook
-from penstock.runtime.rule_setup import placed_rule, recovered_rules, validity_ns, vocabularies_of
+from penstock.runtime.rule_setup import RuleKey, Validities, placed_rule, recovered_rules, vocabularies_of
+from penstock.signals.holding import Holding
 from penstock.store.journal import JournalWriter
-from penstock.store.records import CameraEntry, EventRecord, JournalRecord, Position, RuleEntry, RunEnded, RunStarted
+from penstock.store.plan_log import PlanLog
+from penstock.store.records import (
+    CameraEntry,
+    EventRecord,
+    JournalRecord,
+    PlanRecord,
+    Position,
+    RuleEntry,
+    RunEnded,
+    RunStarted,
+)
 from penstock.telemetry.histogram import Histogram
 from penstock.telemetry.statistics import EventNote, JournalStatistics, ProcessStatistics, RuleStatistics
 from penstock.tracking.off import TrackingOff
@@ -66,18 +78,19 @@ class DecisionPath:
     ) -> None:
         self._spec = spec
         self._clock = clock
-        self._lanes: dict[str, LaneSpec] = {lane.name: lane for lane in spec.lanes}
+        self._validities = Validities(spec.lanes)
         self._book = EventBook(spec, lease_epoch)
         self._tracker = TrackingOff()
         self._evaluator = RuleEvaluator()
         self._journal = JournalWriter(journal_folder(data_dir), clock, on_committed=self._on_committed)
+        self._plan_log = PlanLog(spec.run_id, spec.clock)
         self._committed: BoundedQueue[EventRecord] = BoundedQueue(COMMITTED_BOUND)
         self._send_to_recorder = send_to_recorder
         self._wake = wake
         self._notes: deque[EventNote] = deque(maxlen=NOTES_KEPT)
         self._ended_cameras: set[str] = set()
         self._first_life = lease_epoch == 1
-        self._rules_before: dict[tuple[str, str], RuleStatistics] = {}
+        self._rules_before: dict[RuleKey, RuleStatistics] = {}
         self._recorder_behind = False
         """it was not told all: it was away, or the link to it was full"""
         self._finish_told = False
@@ -87,7 +100,7 @@ class DecisionPath:
 
     def go_on_from(self, earlier: ProcessStatistics) -> None:
         """What an engine before this one last published: its sums, and until when open events' conditions held."""
-        self._rules_before = {(rule.rule, rule.camera): rule for rule in earlier.rules}
+        self._rules_before = {(rule.rule, rule.camera, rule.shadow_lane): rule for rule in earlier.rules}
         self._notes.extend(earlier.recent_events)
         if earlier.engine is not None:
             self.event_delay.merge(earlier.engine.event_delay)
@@ -105,6 +118,7 @@ class DecisionPath:
 
     def stop(self) -> None:
         """Commits what is queued; waits for the journal's thread."""
+        self._journal_plan(self._plan_log.rest(self._clock.now_ns()))
         self._journal.submit_nowait(RunEnded(self._spec.run_id, self._clock.utc_ns()))
         self._journal.stop()
         self.take_committed()
@@ -117,10 +131,30 @@ class DecisionPath:
             self._take(ConfigInput(rules, vocabularies))
         except RuleError as error:
             return str(error)
+        for camera, names in _required(self._spec).items():
+            self._evaluator.watch(camera, names)
         self._take(ClockInput(self._spec.clock))
         self._take(RestoreInput(recovered_rules(self._spec, self._journal.recovered, self._rules_before)))
         self.configured = True
         return None
+
+    def floors(self) -> dict[str, float]:
+        """By lane, the slowest rate at which the rules that read it are decidable; see `RuleEvaluator.floors`."""
+        return self._evaluator.floors()
+
+    # the plan
+
+    def set_granted(self, lane: str, fps: float) -> None:
+        """Results and still pictures taken from here on are valid as long as the lane's interval asks for."""
+        self._validities.set_granted(lane, fps)
+
+    def plan_changed(self, changes: Iterable[PlanChange]) -> None:
+        """Journals what the plan gave and took, alike changes together, of each lane and camera at most every 5 s."""
+        self._journal_plan(self._plan_log.changed(changes, self._clock.now_ns()))
+
+    def holding(self, camera: str, name: str) -> Holding | None:
+        """When a signal or class that some lane of the camera requires was last so; None where it never was."""
+        return self._evaluator.holding(camera, name)
 
     # inputs
 
@@ -128,13 +162,14 @@ class DecisionPath:
         """A result that came within its deadline or not (`late`); `now_ns` dates the decision."""
         del now_ns
         tracked = self._tracker.update(lane, result)
-        self._take(ResultInput(camera, lane, tracked, validity_ns(self._lanes[lane])))
+        self._take(ResultInput(camera, lane, tracked, self._validities[lane]))
 
     def still(self, camera: str, lane: str, at_ns: int) -> None:
-        self._take(StillInput(camera, lane, at_ns, at_ns + validity_ns(self._lanes[lane])))
+        self._take(StillInput(camera, lane, at_ns, at_ns + self._validities[lane]))
 
     def tick(self, camera: str, now_ns: int) -> None:
         self._take(TickInput(camera, now_ns))
+        self._journal_plan(self._plan_log.due(now_ns))
 
     def camera_state(self, camera: str, state: CameraState, session: int, at_ns: int) -> None:
         self._take(CameraStateInput(camera, state, session, at_ns))
@@ -195,9 +230,12 @@ class DecisionPath:
         """In the engine's loop: acts on what the journal has put on disk."""
         while (record := self._committed.get_nowait()) is not None:
             event = record.event
-            self._note(event)
+            if not event.shadow:
+                self._note(event)
             if event.revision == 1:
-                log.info("event %s confirmed", event.event_id[:8], extra={"camera": event.camera, "rule": event.rule})
+                what = "shadow event" if event.shadow else "event"
+                where = {"camera": event.camera, "rule": event.rule}
+                log.info("%s %s confirmed", what, event.event_id[:8], extra=where)
                 job = self._book.job(event.event_id)
                 if job is not None:
                     self._tell_recorder(OpenClip(job))
@@ -209,7 +247,8 @@ class DecisionPath:
             return tuple(self._rules_before.values())
         found = []
         for rule in self._evaluator.statistics().rules:
-            before = self._rules_before.get((rule.rule, rule.camera), RuleStatistics(rule.rule, rule.camera))
+            key = (rule.rule, rule.camera, rule.shadow_lane)
+            before = self._rules_before.get(key, RuleStatistics(rule.rule, rule.camera))
             found.append(
                 RuleStatistics(
                     rule=rule.rule,
@@ -218,6 +257,10 @@ class DecisionPath:
                     evaluations=before.evaluations + rule.evaluations,
                     confirmed=before.confirmed + rule.opened,
                     blind_ns=before.blind_ns + rule.blind_ns,
+                    known_ns=before.known_ns + rule.known_ns,
+                    counted_until_ns=rule.counted_until_ns or 0,
+                    shadow=rule.shadow,
+                    shadow_lane=rule.shadow_lane,
                     last_held_ns=rule.last_held_ns,
                 )
             )
@@ -256,6 +299,11 @@ class DecisionPath:
     def _journal_event(self, event: Event) -> None:
         if not self._journal.submit_nowait(EventRecord(event)):
             log.error("event %s could not be journalled: the journal's queue is full", event.event_id)
+
+    def _journal_plan(self, records: list[PlanRecord]) -> None:
+        for record in records:
+            # Where its queue is full the journal counts it; a change of the plan is no event.
+            self._journal.submit_nowait(record)
 
     def _tell_end(self, identity: str) -> None:
         end = self._book.clip_end(identity)
@@ -303,3 +351,12 @@ class DecisionPath:
             ),
             rules=tuple(RuleEntry(rule.name, "", rule.when) for rule in spec.rules),
         )
+
+
+def _required(spec: RunSpec) -> dict[str, list[str]]:
+    """What lanes of each camera require, each name once."""
+    found: dict[str, dict[str, None]] = {}
+    for lane in spec.lanes:
+        for requirement in lane.requires:
+            found.setdefault(lane.camera, {})[requirement.signal] = None
+    return {camera: list(names) for camera, names in found.items()}

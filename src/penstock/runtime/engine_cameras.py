@@ -24,6 +24,7 @@ class EngineCamera:
         "ingest",
         "lanes",
         "last_capture_ns",
+        "last_index",
         "lossless",
         "name",
         "notice",
@@ -46,6 +47,8 @@ class EngineCamera:
         self.lossless = lossless
         self._longest_budget_ns = max((lane.budget_ns for lane in lanes), default=0)
         self.last_capture_ns = 0
+        self.last_index = 0
+        """of the newest frame heard of, whose capture `last_capture_ns` is: crops are of older ones"""
         self.notice: Notice | None = None
         """lossless cameras: the frame that ingest holds until every lane has it"""
         self.handed_index = 0

@@ -18,6 +18,7 @@ from penstock.contracts.messages import (
     Completed,
     Finished,
     HeldLeases,
+    Load,
     Message,
     ModelReady,
     ModelUnavailable,
@@ -31,6 +32,8 @@ from penstock.contracts.work import ModelDescription
 from penstock.framebus.links import Link
 from penstock.runtime import wiring
 from penstock.runtime.calls import CallBook
+from penstock.runtime.capacity_loop import PLAN_EVERY_NS, CapacityLoop
+from penstock.runtime.cost_keeper import KEEP_EVERY_NS, CostKeeper
 from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.engine_cameras import CameraBook, EngineCamera
 from penstock.runtime.engine_end import EngineEnd
@@ -38,7 +41,7 @@ from penstock.runtime.engine_models import ModelBook
 from penstock.runtime.engine_statistics import EngineCounts
 from penstock.runtime.frame_path import FramePath
 from penstock.runtime.lane_books import lane_ledgers, make_scheduler
-from penstock.runtime.shell import CannotStart, Shell
+from penstock.runtime.shell import CannotStart, Shell, processor_ns
 from penstock.telemetry.statistics import ProcessStatistics
 
 log = logging.getLogger(__name__)
@@ -84,6 +87,14 @@ class EngineUnit:
             send_to=self._send_to,
         )
         self._end = EngineEnd(shell.clock, shell.reactor, self._scheduler, self._calls, self._decisions)
+        self._capacity = CapacityLoop(
+            spec,
+            self._scheduler,
+            self._decisions,
+            is_up=lambda camera: self._cameras[camera].state is CameraState.UP,
+            send_to=self._send_to,
+        )
+        self._costs = CostKeeper(spec, shell.clock, self._models)
         self._finished_told = False
 
     # life
@@ -115,21 +126,26 @@ class EngineUnit:
                 f"the journal in {shell.spec.data_dir} cannot be written: {error}. "
                 "Choose a folder that this user may write to with data_dir or --data-dir"
             ) from error
+        self._capacity.begin(self._costs.first_picture())
         shell.reactor.on_wake(self._decisions.take_committed)
         shell.reactor.on_cycle(self._plan)
         shell.reactor.call_every(TICK_NS, self._tick)
+        shell.reactor.call_every(PLAN_EVERY_NS, self._plan_capacity)
+        shell.reactor.call_every(KEEP_EVERY_NS, lambda: self._costs.keep(self._capacity.picture))
 
     def attached(self, link: Link) -> None:
         self._links[link.peer] = link
         if link.peer == wiring.RECORDER:
             self._decisions.recorder_attached()
         elif cameras := self._cameras.of_ingest(link.peer):
+            self._capacity.ingest_attached(link.peer)
             link.send_nowait(HeldLeases(self._calls.held(wiring.pool_region(camera.name) for camera in cameras)))
 
     def detached(self, link: Link) -> None:
         if self._links.get(link.peer) is not link:
             return
         del self._links[link.peer]
+        self._capacity.loads.gone(link.peer)
         now_ns = self._clock.now_ns()
         for name in self._executors:
             if wiring.executor_process(name) == link.peer:
@@ -157,6 +173,8 @@ class EngineUnit:
                 self._on_model(message.description)
             case ModelUnavailable():
                 self._on_model_unavailable(message)
+            case Load():
+                self._capacity.loads.heard(link.peer, message)
             case ClipReport():
                 self._decisions.settle(message.result)
             case _:
@@ -165,11 +183,12 @@ class EngineUnit:
     def statistics(self, base: ProcessStatistics) -> ProcessStatistics:
         return msgspec.structs.replace(
             base,
-            lanes=self._counts.lanes(self._scheduler.snapshot(), self._lane_specs),
+            lanes=self._counts.lanes(self._scheduler.snapshot(), self._lane_specs, self._capacity),
             rules=self._decisions.rule_statistics(),
             engine=self._counts.engine(self._shell.generation, self._decisions),
             journal=self._decisions.journal_statistics(),
             models=self._counts.models(self._scheduler.snapshot(), self._executor_of),
+            plan=self._capacity.statistics(),
             recent_events=self._decisions.recent_events(),
         )
 
@@ -178,6 +197,7 @@ class EngineUnit:
         self._end.begin(grace_ns)
 
     def close(self) -> None:
+        self._costs.keep(self._capacity.picture)
         self._decisions.stop()
 
     # messages
@@ -207,7 +227,7 @@ class EngineUnit:
 
     def _on_model(self, description: ModelDescription) -> None:
         self._models.ready(description)
-        self._scheduler.model_ready(description.model, self._cameras.frames_so_far())
+        self._scheduler.model_ready(description.model, self._cameras.frames_so_far(), description.max_batch)
         self._configure_rules()
 
     def _on_model_unavailable(self, message: ModelUnavailable) -> None:
@@ -225,6 +245,7 @@ class EngineUnit:
         if error is not None:
             self._shell.tell_supervisor(Unusable(error))
             return
+        self._capacity.set_floors(self._decisions.floors())
         now_ns = self._clock.now_ns()
         for camera in self._cameras:
             if camera.state is CameraState.UP:
@@ -242,12 +263,17 @@ class EngineUnit:
         now_ns = self._clock.now_ns()
         plan = self._scheduler.plan(now_ns)
         self._counts.planned(self._clock.now_ns() - now_ns)
+        for start in plan.start:
+            self._frames.start(start, now_ns)
         for ask in plan.ask:
             self._frames.ask(ask, now_ns)
         for hung in plan.hung:
             self._replace_hung(hung.executor, hung.running_ns, now_ns)
         self._frames.release_frames()
         return plan.wake_at_ns
+
+    def _plan_capacity(self) -> None:
+        self._capacity.tick(processor_ns(), self._clock.now_ns())
 
     def _replace_hung(self, executor: str, running_ns: int, now_ns: int) -> None:
         name = wiring.executor_process(executor)

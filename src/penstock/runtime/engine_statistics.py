@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-from penstock.contracts.frames import View
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import Failure, Outcome
+from penstock.runtime.calls import Call
+from penstock.runtime.capacity_loop import CapacityLoop
 from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.lane_ages import LaneAges
-from penstock.scheduling.scheduler import LaneSnapshot
+from penstock.scheduling.books import LaneSnapshot
 from penstock.scheduling.suspension import TOLERATED_FAILURES
 from penstock.telemetry.histogram import Histogram
 from penstock.telemetry.statistics import EngineStatistics, LaneStatistics, ModelStatistics, ProcessStatistics
@@ -55,18 +56,22 @@ class EngineCounts:
         """The lane heard of a frame."""
         self._ages[lane].last_heard_ns = now_ns
 
-    def analysed(self, lane: str, view: View, asked_ns: int, outcome: Outcome, now_ns: int, *, timed: bool) -> None:
-        """A frame was analysed; `timed` is False where its capture is media time, which has no age."""
+    def called(self, outcome: Outcome) -> None:
+        """A call had a result, of one frame or of several."""
         self._calls[outcome.model] = self._calls.get(outcome.model, 0) + 1
         self._failing.pop(outcome.model, None)
         self._compute.setdefault(outcome.model, Histogram()).record(outcome.compute_ns)
+
+    def analysed(self, lane: str, call: Call, outcome: Outcome, now_ns: int, *, timed: bool, late: bool) -> None:
+        """A frame was analysed; `timed` is False where its capture is media time, which has no age."""
         ages = self._ages[lane]
         ages.first_taken_ns = ages.first_taken_ns or now_ns
+        view = call.views[0]
         if timed:
-            ages.record(view, asked_ns, outcome, now_ns)
+            ages.record(view, call.asked_ns, outcome, now_ns)
         else:
             ages.last_result_ns = view.frame.capture.mono_ns
-        if outcome.results and outcome.results[0].late:
+        if late:
             ages.late += 1
 
     def failed(self, model: str, failure: Failure) -> None:
@@ -77,7 +82,9 @@ class EngineCounts:
         in_a_row, _ = self._failing.get(model, (0, ""))
         self._failing[model] = (in_a_row + 1, failure.message)
 
-    def lanes(self, books: Iterable[LaneSnapshot], specs: Mapping[str, LaneSpec]) -> tuple[LaneStatistics, ...]:
+    def lanes(
+        self, books: Iterable[LaneSnapshot], specs: Mapping[str, LaneSpec], capacity: CapacityLoop
+    ) -> tuple[LaneStatistics, ...]:
         return tuple(
             LaneStatistics(
                 camera=book.camera,
@@ -86,9 +93,12 @@ class EngineCounts:
                 fates=book.fates,
                 in_flight=book.in_flight,
                 late=self._ages[book.name].late,
-                granted_fps=book.max_fps,
-                max_fps=book.max_fps,
+                granted_fps=(grant := capacity.grant(book.name)).fps,
+                max_fps=specs[book.name].max_fps,
                 budget_ns=specs[book.name].budget_ns,
+                level=grant.step.value,
+                limited_by=grant.limited_by,
+                floor_fps=capacity.floor_fps(book.name),
                 last_result_ns=self._ages[book.name].last_result_ns,
                 first_taken_ns=self._ages[book.name].first_taken_ns,
                 last_heard_ns=self._ages[book.name].last_heard_ns,

@@ -55,10 +55,12 @@ class EventBook:
         if identity in self._entries:
             return None
         rule = self._rules[decision.rule]
+        shadow = rule.shadow or bool(decision.shadow_lane)
         record = self._cameras[decision.camera].record
         result = decision.result
         pending: list[Evidence] = []
-        if record.enabled:
+        # Of 16 clips at once, of the disk and of the decoder's time, nothing goes to what is on trial.
+        if record.enabled and not shadow:
             pending.append(Evidence(EvidenceKind.CLIP, EvidenceState.PENDING))
             if record.snapshot and result is not None:
                 pending.append(Evidence(EvidenceKind.SNAPSHOT, EvidenceState.PENDING))
@@ -82,7 +84,8 @@ class EventBook:
             lease_epoch=self._lease_epoch,
             frame_seq=result.frame.id.seq if result is not None else 0,
             decided_utc_ns=clock.utc_ns_of(now_ns),
-            shadow=rule.shadow,
+            shadow=shadow,
+            shadow_model=decision.shadow_lane.removeprefix(f"{decision.camera}/"),
             evidence=tuple(pending),
             trace_id=identity,
         )

@@ -4,10 +4,12 @@ import logging
 
 import msgspec
 
+from penstock.base.clock import NS_PER_S
 from penstock.base.queues import BoundedQueue
 from penstock.contracts.messages import (
     Cancel,
     Completed,
+    Load,
     Message,
     ModelReady,
     ModelUnavailable,
@@ -19,12 +21,13 @@ from penstock.framebus.links import Link
 from penstock.framebus.slots import SlotReader
 from penstock.models.executor import ModelExecutor
 from penstock.runtime import wiring
-from penstock.runtime.shell import Shell
+from penstock.runtime.shell import Shell, processor_ns, resident_bytes
 from penstock.telemetry.statistics import ExecutorStatistics, ModelStatistics, ProcessStatistics
 
 log = logging.getLogger(__name__)
 
 _LOADED_BOUND = 256
+LOAD_NS = NS_PER_S
 
 
 class ExecutorUnit:
@@ -52,6 +55,7 @@ class ExecutorUnit:
         for camera in self._shell.spec.cameras:
             self._reader.attach(self._shell.regions[wiring.pool_region(camera.name)])
         self._shell.reactor.on_wake(self._tell_news)
+        self._shell.reactor.call_every(LOAD_NS, self._tell_load)
         self._executor.start()
 
     def attached(self, link: Link) -> None:
@@ -128,6 +132,16 @@ class ExecutorUnit:
         for outcome in self._executor.completed_nowait():
             if not self._send(Completed(outcome)) and self._engine is not None:
                 self._send(Completed(without_results(outcome)))
+
+    def _tell_load(self) -> None:
+        self._send(
+            Load(
+                at_ns=self._shell.clock.now_ns(),
+                cpu_ns=processor_ns(),
+                busy_ns=sum(self._executor.statistics().busy_ns),
+                resident_bytes=resident_bytes(),
+            )
+        )
 
     def _tell_model(self, model: str, told: ModelDescription | Failure) -> None:
         if isinstance(told, Failure):

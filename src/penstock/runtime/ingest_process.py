@@ -2,6 +2,7 @@
 
 import logging
 import random
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from penstock.base.ids import new_session_id
 from penstock.base.redaction import redact
 from penstock.contracts.frames import Location
 from penstock.contracts.identity import Role
-from penstock.contracts.messages import CameraState, Message, Unusable
-from penstock.contracts.specs import CameraSpec, StreamSpec
+from penstock.contracts.messages import CameraState, Load, Message, Unusable
+from penstock.contracts.specs import CameraSpec, LaneSpec, StreamSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.links import Link
 from penstock.framebus.ring import RingWriter
@@ -25,7 +26,7 @@ from penstock.ingest.service import IngestService, ServedCamera
 from penstock.ingest.status import StreamStatus
 from penstock.ingest.stream import StreamWorker
 from penstock.runtime import wiring
-from penstock.runtime.shell import Shell
+from penstock.runtime.shell import Shell, resident_bytes
 from penstock.runtime.unit_book import unit_book
 from penstock.sources.backoff import Backoff
 from penstock.sources.opening import open_source
@@ -33,6 +34,7 @@ from penstock.telemetry.statistics import CameraStatistics, PoolStatistics, Proc
 
 log = logging.getLogger(__name__)
 
+LOAD_EVERY_NS = NS_PER_S
 _STOP_RESERVE_NS = 200_000_000
 
 
@@ -44,6 +46,7 @@ class IngestUnit:
         self._workers: list[tuple[StreamWorker, CameraSpec, int]] = []
         self._served: list[ServedCamera] = []
         self._service = IngestService((), shell.clock)
+        self._engine: Link | None = None
         self._stop_by_ns: int | None = None
 
     def start(self) -> None:
@@ -60,14 +63,17 @@ class IngestUnit:
         self._service = IngestService(self._served, shell.clock)
         shell.reactor.on_wake(self._service.tell_news)
         shell.reactor.on_wake(self._tell_unreadable)
+        shell.reactor.call_every(LOAD_EVERY_NS, self._tell_load)
         for worker, _, _ in self._workers:
             worker.start()
 
     def attached(self, link: Link) -> None:
+        self._engine = link
         self._service.connect(link.send_nowait)
 
     def detached(self, link: Link) -> None:
         del link
+        self._engine = None
         self._service.disconnect()
 
     def received(self, link: Link, message: Message) -> None:
@@ -104,6 +110,20 @@ class IngestUnit:
             if not worker.wait_stopped(max(0.0, (stop_by_ns - clock.now_ns()) / NS_PER_S)):
                 log.info("a read under way is left to end with the process", extra={"camera": camera.name})
 
+    def _tell_load(self) -> None:
+        """What this process has used so far; one that cannot be sent is made up for by the next."""
+        if self._engine is None:
+            return
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._engine.send_nowait(
+            Load(
+                at_ns=self._shell.clock.now_ns(),
+                cpu_ns=round((usage.ru_utime + usage.ru_stime) * NS_PER_S),
+                resident_bytes=resident_bytes(),
+                cameras=self._service.loads(),
+            )
+        )
+
     def _tell_unreadable(self) -> None:
         """A file that was to be read without loss cannot be: the run has no result worth waiting for."""
         for worker, camera, _ in self._workers:
@@ -132,17 +152,28 @@ class IngestUnit:
             source,
             books=books.UnitBooks(counters),
             ring=RingWriter(shell.regions[wiring.ring_region(camera.name, number)], stream.ring_seconds_ns),
-            newest=NewestFrame(),
+            newest=NewestFrame(0 if source.lossless else self._still_hold_ns(camera)),
             gate=Gate(camera.gate),
             backoff=Backoff(stream.reconnect_cap_ns, random.random),
             clock=shell.clock,
             on_news=shell.reactor.wake_nowait,
+            decode=camera.decode,
+            quiet_ns=camera.gate.quiet_interval_ns,
         )
 
     def _serve(self, camera: CameraSpec, worker: StreamWorker) -> ServedCamera:
         region = self._shell.regions[wiring.pool_region(camera.name)]
         location = Location.MEMFD if region.handle.shared else Location.HEAP
-        return ServedCamera(worker, SlotAllocator(region), location)
+        crops = any(lane.crops is not None for lane in self._lanes_of(camera))
+        return ServedCamera(worker, SlotAllocator(region), location, crops=crops)
+
+    def _still_hold_ns(self, camera: CameraSpec) -> int:
+        """While nothing moves, its lanes miss nothing that comes within half of the shortest of their intervals."""
+        fastest_fps = max((lane.max_fps for lane in self._lanes_of(camera)), default=0.0)
+        return round(NS_PER_S / fastest_fps / 2) if fastest_fps else 0
+
+    def _lanes_of(self, camera: CameraSpec) -> list[LaneSpec]:
+        return [lane for lane in self._shell.spec.lanes if lane.camera == camera.name]
 
     def _camera_statistics(self) -> Iterator[CameraStatistics]:
         for worker, camera, _ in self._workers:

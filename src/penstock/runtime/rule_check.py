@@ -2,7 +2,7 @@
 
 from penstock.config.crosscheck import RuleProblem, RuleQuestion
 from penstock.contracts.specs import RuleSpec, ZoneSpec
-from penstock.rules.compiler import compile_rule
+from penstock.rules.compiler import compile_forms
 from penstock.rules.errors import RuleError
 from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
 
@@ -21,13 +21,14 @@ def check_rule(question: RuleQuestion) -> list[RuleProblem]:
                 model.classes or (),
                 model.signals,
                 complete=model.classes is not None,
+                shadow=model.shadow,
             )
             for model in question.models
         ),
         in_file=question.in_file,
     )
     try:
-        compile_rule(RuleSpec(question.rule, question.when), question.camera, vocabulary)
+        compile_forms(RuleSpec(question.rule, question.when), question.camera, vocabulary)
     except RuleError as error:
         start = sum(len(line) + 1 for line in question.when.split("\n")[: error.line - 1])
         advice = error.advice.rstrip(".")

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from penstock.base.clock import Clock
+from penstock.base.clock import NS_PER_S, Clock
 from penstock.base.reactor import Reactor
 from penstock.contracts.messages import Attach, Heartbeat, Message, Ready, Start, Stop, Unusable
 from penstock.contracts.specs import RunSpec
@@ -217,14 +217,13 @@ class Shell:
 
     def _publish(self) -> None:
         assert self._unit is not None
-        usage = resource.getrusage(resource.RUSAGE_SELF)
         base = ProcessStatistics(
             process=self.name,
             kind=self.start_message.kind.value,
             pid=os.getpid(),
             started_utc_ns=self._started_utc_ns,
             published_ns=self.clock.now_ns(),
-            cpu_s=usage.ru_utime + usage.ru_stime,
+            cpu_s=processor_ns() / NS_PER_S,
             rss_bytes=resident_bytes(),
             threads=threading.active_count(),
         )
@@ -233,6 +232,12 @@ class Shell:
             LatestCell(self.regions[wiring.statistics_region(self.name)].memory).write(value)
         except ValueError as error:
             log.error("%s cannot publish its numbers: %s", self.name, error)
+
+
+def processor_ns() -> int:
+    """User and system time of this process so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return round((usage.ru_utime + usage.ru_stime) * NS_PER_S)
 
 
 def resident_bytes() -> int:

@@ -13,6 +13,7 @@ from penstock.framebus.counters import WORD_BYTES
 from penstock.framebus.regions import Region, Regions
 from penstock.framebus.ring import format_ring, ring_bytes
 from penstock.framebus.slots import format_pool, pool_bytes
+from penstock.framebus.trace_ring import READ_AT_ONCE, format_trace, trace_bytes
 from penstock.ingest import books
 from penstock.scheduling.ledger import WORDS_PER_LANE
 
@@ -28,6 +29,10 @@ FEWEST_SLOTS = 4
 SLOT_BYTES = 1920 * 1080 * 3
 RING_ENTRIES = 8192
 STATISTICS_BYTES = 1 << 20
+# Seconds of the busiest run; pages that nobody traces into cost nothing.
+ENGINE_TRACE_RECORDS = 32_768
+# No more than one reading takes: what became of a frame is never handed out before the frame.
+INGEST_TRACE_RECORDS = READ_AT_ONCE
 NS_PER_S = 1_000_000_000
 
 
@@ -45,6 +50,10 @@ def pool_region(camera: str) -> str:
 
 def statistics_region(process: str) -> str:
     return f"statistics:{process}"
+
+
+def trace_region(process: str) -> str:
+    return f"trace:{process}"
 
 
 def ingest_name(number: int) -> str:
@@ -93,6 +102,9 @@ def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
         pool = make(pool_region(camera.name), pool_bytes(slots, SLOT_BYTES))
         format_pool(pool, slots, SLOT_BYTES)
     make(LEDGER, ledger_bytes(spec))
+    for process in tracing_processes(spec):
+        records = ENGINE_TRACE_RECORDS if process == ENGINE else INGEST_TRACE_RECORDS
+        format_trace(make(trace_region(process), trace_bytes(records)), records)
     for process in [*process_names(spec), SUPERVISOR]:
         make(statistics_region(process), cell_bytes(STATISTICS_BYTES))
     return made
@@ -121,6 +133,11 @@ def process_names(spec: RunSpec) -> list[str]:
     ]
 
 
+def tracing_processes(spec: RunSpec) -> list[str]:
+    """Who writes trace records: the engine first, for what it writes follows from what ingest does."""
+    return [ENGINE, *(ingest_name(number) for number in range(len(spec.ingest_groups)))]
+
+
 def process_plans(spec: RunSpec) -> list[ProcessPlan]:
     """The process tree: who is linked with whom, who gets which memory, who is stopped when.
 
@@ -134,6 +151,7 @@ def process_plans(spec: RunSpec) -> list[ProcessPlan]:
     ingests = [ingest_name(number) for number in range(len(spec.ingest_groups))]
     executors = [executor_process(executor.name) for executor in spec.executors]
     all_statistics = [statistics_region(name) for name in [*process_names(spec), SUPERVISOR]]
+    traces = [trace_region(name) for name in tracing_processes(spec)]
 
     def plan(
         name: str, kind: ProcessKind, peers: list[str], regions: list[str], stage: int, grace_s: float
@@ -143,7 +161,7 @@ def process_plans(spec: RunSpec) -> list[ProcessPlan]:
             name=name,
             kind=kind,
             peers=tuple(peers),
-            regions=tuple(dict.fromkeys([own, *regions])),
+            regions=tuple(dict.fromkeys([own, *(r for r in traces if r == trace_region(name)), *regions])),
             stop_stage=stage,
             stop_grace_ns=round(grace_s * NS_PER_S),
             finishes=kind in (ProcessKind.ENGINE, ProcessKind.RECORDER, ProcessKind.API),
@@ -163,7 +181,7 @@ def process_plans(spec: RunSpec) -> list[ProcessPlan]:
             )
         ]
         plans[name] = plan(name, ProcessKind.INGEST, [ENGINE], own, 0, 1.0)
-    plans[API] = plan(API, ProcessKind.API, [], all_statistics, 3, 1.0)
+    plans[API] = plan(API, ProcessKind.API, [], [*all_statistics, *traces], 3, 1.0)
     return [plans[name] for name in process_names(spec)]
 
 

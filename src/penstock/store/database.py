@@ -17,11 +17,14 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from penstock.contracts.events import Event
 from penstock.store import models as m
 from penstock.store.migrate import SchemaTooNew, upgrade
-from penstock.store.records import EventRecord, JournalRecord, Position, RunEnded, RunStarted
+from penstock.store.plan_rows import KEPT_ROWS, apply_plan, newest_plan_changes, prune_plan
+from penstock.store.records import EventRecord, JournalRecord, PlanRecord, Position, RunEnded, RunStarted
 from penstock.store.rows import apply_event, apply_run, event_of, evidence_of
 from penstock.store.sqlite import WRITE_OPTION, configure
 
 _CURSOR = "database"
+_PRUNE_EVERY = 1000
+"""changes of the plan"""
 
 
 class StoreUnavailable(OSError):
@@ -68,9 +71,12 @@ class EventStore:
 
     name = "database"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kept_plan_changes: int = KEPT_ROWS) -> None:
         self._url = url
         self._engine: Engine | None = None
+        self._kept_plan_changes = kept_plan_changes
+        # Counting the rows costs a walk over their index: done at first, and then every so many.
+        self._unpruned = _PRUNE_EVERY
 
     def start(self) -> None:
         """Connects and brings the tables up to date; raises StoreUnavailable, SchemaTooNew or ValueError (address)."""
@@ -111,15 +117,21 @@ class EventStore:
             ).first()
         return Position() if row is None else Position(row.segment, row.segment_offset)
 
-    def wait_apply(self, records: Sequence[JournalRecord], position: Position) -> None:
+    def wait_apply(self, records: Sequence[JournalRecord], position: Position) -> int:
         """Applies a batch and moves the cursor to `position` behind it, all or nothing; raises StoreUnavailable.
+
+        Returns how many revisions of events, shadow ones too, were in it.
 
         An older revision than the one known is only added to the history; one known already changes nothing.
         """
+        unpruned = self._unpruned
         with self._begin(write=True) as connection:
             for record in records:
                 if isinstance(record, EventRecord):
                     apply_event(connection, record.event)
+                elif isinstance(record, PlanRecord):
+                    apply_plan(connection, record)
+                    unpruned += 1
                 elif isinstance(record, RunStarted):
                     apply_run(connection, record)
                 elif isinstance(record, RunEnded):
@@ -128,12 +140,17 @@ class EventStore:
                         .where(m.runs.c.run_id == record.run_id)
                         .values(ended_utc_ns=record.ended_utc_ns, end_reason=record.reason)
                     )
+            if unpruned > _PRUNE_EVERY:
+                prune_plan(connection, self._kept_plan_changes)
+                unpruned = 0
             values = {"segment": position.segment, "segment_offset": position.offset}
             changed = connection.execute(
                 update(m.journal_cursor).where(m.journal_cursor.c.name == _CURSOR).values(**values)
             )
             if changed.rowcount == 0:
                 connection.execute(insert(m.journal_cursor).values(name=_CURSOR, **values))
+        self._unpruned = unpruned
+        return sum(isinstance(record, EventRecord) for record in records)
 
     def wait_note_delivery(self, sink: str, position: Position, delivered: int, utc_ns: int) -> None:
         """Notes how far a sink is, for people: the sink's own cursor, which counts, is a file beside the journal."""
@@ -193,6 +210,11 @@ class EventStore:
             ).scalars()
             revisions = tuple(msgspec.json.decode(body, type=Event) for body in bodies)
         return EventHistory(event_of(dict(row), pieces.get(event_id, ())), revisions)
+
+    def wait_plan_changes(self, limit: int = 100) -> tuple[PlanRecord, ...]:
+        """Changes of the capacity plan, newest first, of all runs; their `at_ns` is 0, for it means nothing later."""
+        with self._begin() as connection:
+            return newest_plan_changes(connection, limit)
 
     def wait_runs(self, limit: int = 100) -> tuple[RunEntry, ...]:
         """Runs, newest first."""

@@ -44,15 +44,17 @@ class Target(Protocol):
         """Where it wants to go on; connects where it has to."""
         ...
 
-    def wait_apply(self, records: Sequence[JournalRecord], position: Position) -> None:
-        """Takes a batch; returning says that it, and the cursor at `position`, are kept."""
+    def wait_apply(self, records: Sequence[JournalRecord], position: Position) -> int:
+        """Takes a batch; returning says that it, and the cursor at `position`, are kept. Returns how many revisions of
+        events it took."""
         ...
 
     def stop(self) -> None: ...
 
 
 class SinkTarget:
-    """Makes a sink a target: events only, with the cursor in `<folder>/<name>.cursor`."""
+    """Makes a sink a target, with the cursor in `<folder>/<name>.cursor`: events only, and no shadow events, for those
+    are of rules or models on trial and nobody is to be told of them."""
 
     def __init__(self, sink: Sink, folder: Path) -> None:
         self._sink = sink
@@ -75,8 +77,8 @@ class SinkTarget:
             log.warning("%s is damaged (%s); sink %s gets the whole journal again", self._path, error, self.name)
             return Position()
 
-    def wait_apply(self, records: Sequence[JournalRecord], position: Position) -> None:
-        events = [record.event for record in records if isinstance(record, EventRecord)]
+    def wait_apply(self, records: Sequence[JournalRecord], position: Position) -> int:
+        events = [record.event for record in records if isinstance(record, EventRecord) and not record.event.shadow]
         if events:
             self._sink.deliver(events)
         # Not synced: after a power cut an older cursor only means that events come once more.
@@ -84,6 +86,7 @@ class SinkTarget:
         temporary = self._path.with_name(f".{self._path.name}.partial")
         temporary.write_bytes(msgspec.json.encode(position))
         temporary.replace(self._path)
+        return len(events)
 
     def stop(self) -> None:
         if self._started:
@@ -138,9 +141,9 @@ class Lane:
                 self._reader.seek(self._position)
             records = self._reader.read_nowait(BATCH)
             if self._reader.position != self._position:
-                self._target.wait_apply(records, self._reader.position)
+                taken = self._target.wait_apply(records, self._reader.position)
                 self._position = self._reader.position
-                self._delivered += sum(isinstance(record, EventRecord) for record in records)
+                self._delivered += taken
                 self._on_delivered()
         except Exception as error:
             # Whatever a sink raises is that sink's: it must cost no other target its events.

@@ -60,6 +60,7 @@ events = Table(
     Column("decided_utc_ns", BigInteger, nullable=False),
     Column("shadow", Boolean(create_constraint=False), nullable=False),
     Column("trace_id", String(64), nullable=False),
+    Column("shadow_model", String(255), nullable=False, server_default=""),
     Index(None, "start_utc_ns", "event_id"),
     Index(None, "camera", "start_utc_ns"),
     Index(None, "rule", "start_utc_ns"),
@@ -85,6 +86,23 @@ evidence = Table(
     Column("manifest", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+plan_changes = Table(
+    "plan_changes",
+    metadata,
+    Column("change_id", String(64), primary_key=True),
+    Column("run_id", String(64), nullable=False),
+    Column("utc_ns", BigInteger, nullable=False),
+    Column("aspect", String(16), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("arithmetic", Text, nullable=False),
+    Column("subjects", Text, nullable=False),
+    Column("subject_count", Integer, nullable=False),
+    Column("left_out", Integer, nullable=False),
+    Index(None, "utc_ns", "change_id"),
 )
 
 deliveries = Table(

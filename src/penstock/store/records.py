@@ -10,6 +10,7 @@ import zlib
 
 import msgspec
 
+from penstock.contracts.capacity import PlanChange
 from penstock.contracts.events import Event
 
 MAGIC = b"PENSTOCK-JOURNAL-1\n"
@@ -64,6 +65,19 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run_ended"):
     reason: str = ""
 
 
+class PlanRecord(msgspec.Struct, frozen=True, tag="plan"):
+    """One change of the capacity plan, of all subjects that it happened to alike."""
+
+    run_id: str
+    utc_ns: int
+    """when the newest of them changed"""
+    change: PlanChange
+    """of the first subject"""
+    subjects: tuple[str, ...]
+    left_out: int = 0
+    """earlier changes of these subjects that were not written, for they came within 5 s of one that was"""
+
+
 class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
     """What a new engine must know of all segments before: first record of each segment, so that old ones may go."""
 
@@ -75,7 +89,7 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
     """runs that have not said that they ended"""
 
 
-JournalRecord = EventRecord | RunStarted | RunEnded | Checkpoint
+JournalRecord = EventRecord | RunStarted | RunEnded | PlanRecord | Checkpoint
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[JournalRecord] = msgspec.msgpack.Decoder(JournalRecord)

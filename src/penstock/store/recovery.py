@@ -28,7 +28,7 @@ class RecoveryState:
             self._runs[record.run_id] = record
         elif isinstance(record, RunEnded):
             self._runs.pop(record.run_id, None)
-        else:
+        elif isinstance(record, Checkpoint):
             self._unsettled = {event.event_id: event for event in record.open_events}
             self._last = {(event.rule_hash, event.camera): event for event in record.last_events}
             self._runs = {run.run_id: run for run in record.open_runs}

@@ -30,6 +30,7 @@ from penstock.telemetry.statistics import (
     RuleStatistics,
     SinkStatistics,
     Snapshot,
+    TraceExportStatistics,
 )
 
 
@@ -89,6 +90,8 @@ def _process(families: Families, process: ProcessStatistics, now_ns: int) -> Non
         _recorder(families, process.recorder)
     if process.journal is not None:
         _journal(families, process.journal)
+    if process.trace_export is not None:
+        _trace_export(families, process.trace_export)
     for sink in process.sinks:
         _sink(families, sink)
     for queue in process.queues:
@@ -246,3 +249,11 @@ def _sink(families: Families, sink: SinkStatistics) -> None:
     families.counter("sink_failures", "Deliveries that failed.", labels, sink.failures)
     families.counter("sink_expired", "Revisions given up.", labels, sink.expired)
     families.gauge("sink_backlog", "Revisions waiting.", labels, sink.backlog)
+
+
+def _trace_export(families: Families, export: TraceExportStatistics) -> None:
+    for outcome in ("exported", "failed", "dropped"):
+        here = {"outcome": outcome}
+        families.counter("trace_export_traces", "How traces of sampled frames ended.", here, getattr(export, outcome))
+    families.counter("trace_export_missed_records", "Records overwritten before they were read.", {}, export.missed)
+    families.gauge("trace_export_backlog", "Batches that wait for the collector.", {}, export.backlog)

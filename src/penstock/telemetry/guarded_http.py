@@ -16,6 +16,8 @@ CONNECTIONS = 64
 HEAD_S = 5.0
 ANSWER_S = 20.0
 HEAD_BYTES = 16 * 1024
+ANSWERING, ANSWER_WITHIN = "penstock.answering", "within"
+"""extension of the HTTP scope, and its one value: a function that gives the answer under way so many seconds from now"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class GuardedProtocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete and self in self.guard.idle:
             del self.guard.idle[self]
             self._end_in(ANSWER_S)
+            # The application may give an answer that takes its time more of it, once it has decided to make it.
+            self.scope.setdefault("extensions", {})[ANSWERING] = {ANSWER_WITHIN: self._end_in}
 
     def on_response_complete(self) -> None:
         # First, for requests that were sent together begin their answers within the call.

@@ -1,4 +1,4 @@
-"""Serves `/metrics` and `/health` over HTTP, on an address of this host, to clients that may be hostile.
+"""Serves `/metrics`, `/health` and `/trace` over HTTP, on an address of this host, to clients that may be hostile.
 
 Its own thread and event loop: a scrape costs the caller of `snapshot` and nobody else.
 """
@@ -22,6 +22,7 @@ from penstock.telemetry.exporter import exposition
 from penstock.telemetry.guarded_http import CONNECTIONS, HEAD_BYTES, Guard, HttpStatistics, protocol_for
 from penstock.telemetry.health import OK, UNAVAILABLE, health
 from penstock.telemetry.statistics import ProcessStatistics, Snapshot
+from penstock.telemetry.trace_server import TraceDesk
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ _REUSE_NS = 200 * NS_PER_MS
 """answers are made at most five times a second, however often somebody asks"""
 _INDEX = "Penstock\n\n/metrics       Prometheus\n/health        state of the run and of every camera\n"
 _INDEX += "/health/live   200 while its processes are heard of\n/health/ready  200 while it works\n"
+_INDEX += "/trace?for=10  every frame's way in the next 10 s, for ui.perfetto.dev\n"
 
 
 _Pick = Callable[[dict[str, Any], int], tuple[dict[str, Any], int]]
@@ -44,13 +46,23 @@ class PortUnavailable(OSError):
 class MetricsServer:
     """Listens between `start` and `stop`."""
 
-    def __init__(self, host: str, port: int, snapshot: Snapshot, clock: Clock, *, version: str = "") -> None:
-        """`port` 0 takes any that is free: see `port` after `start`."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        snapshot: Snapshot,
+        clock: Clock,
+        *,
+        version: str = "",
+        traces: TraceDesk | None = None,
+    ) -> None:
+        """`port` 0 takes any that is free: see `port` after `start`. Without `traces` there is no `/trace`."""
         self._host = host
         self._wanted_port = port
         self._snapshot = snapshot
         self._clock = clock
         self._version = version
+        self._traces = traces
         self._guard = Guard()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -74,7 +86,7 @@ class MetricsServer:
         listener = _listen(self._host, self._wanted_port)
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
-            metrics_app(self._snapshot, self._clock, self._version),
+            metrics_app(self._snapshot, self._clock, self._version, self._traces),
             http=protocol_for(self._guard),
             loop="asyncio",
             ws="none",
@@ -118,8 +130,8 @@ class _Server(uvicorn.Server):
             self.up.set()
 
 
-def metrics_app(snapshot: Snapshot, clock: Clock, version: str) -> Starlette:
-    """The application without its server: `/metrics`, `/health`, `/health/live`, `/health/ready`."""
+def metrics_app(snapshot: Snapshot, clock: Clock, version: str, traces: TraceDesk | None = None) -> Starlette:
+    """The application without its server: `/metrics`, `/health`, `/health/live`, `/health/ready`, `/trace`."""
     recent = _Recent(snapshot, clock)
     text: Callable[[], bytes] = exposition(recent.snapshot, clock.now_ns, version)
 
@@ -143,6 +155,7 @@ def metrics_app(snapshot: Snapshot, clock: Clock, version: str) -> Starlette:
             Route("/health", answer(lambda body, status: (body, status))),
             Route("/health/live", answer(lambda body, _: _short(body, "alive"))),
             Route("/health/ready", answer(lambda body, _: _short(body, "ready"))),
+            *([Route("/trace", traces.answer)] if traces is not None else []),
         ]
     )
 

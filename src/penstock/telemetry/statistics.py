@@ -182,6 +182,14 @@ class RuleStatistics(msgspec.Struct, frozen=True):
     confirmed: int = 0
     blind_ns: int = 0
     """time in which the rule could not be decided"""
+    known_ns: int = 0
+    """time in which it could: with `blind_ns`, all the time since the rule was there and its camera up"""
+    counted_until_ns: int = 0
+    """up to when both are counted, on the clock of the camera's captures; 0 where nothing is counted"""
+    shadow: bool = False
+    """its events are kept and delivered to nobody: the rule is on trial, or a model is"""
+    shadow_lane: str = ""
+    """of a rule's twin, the lane on trial (`camera/model`) that it reads"""
     last_event_utc_ns: int = 0
     last_held_ns: int = 0
     """capture time at which an open event's condition last held: what an engine after a crash goes on from"""
@@ -247,6 +255,20 @@ class SinkStatistics(msgspec.Struct, frozen=True):
     expired: int = 0
     backlog: int = 0
     fault: str = ""
+
+
+class TraceExportStatistics(msgspec.Struct, frozen=True, gc=False):
+    """Traces of sampled frames on their way to a collector."""
+
+    exported: int = 0
+    failed: int = 0
+    """the collector did not take them"""
+    dropped: int = 0
+    """the queue to the collector was full"""
+    missed: int = 0
+    """records that were overwritten before they were read"""
+    backlog: int = 0
+    """batches that wait"""
 
 
 class QueueRecord(msgspec.Struct, frozen=True, gc=False):
@@ -320,6 +342,8 @@ class ProcessStatistics(msgspec.Struct, frozen=True):
     recorder: RecorderStatistics | None = None
     journal: JournalStatistics | None = None
     sinks: tuple[SinkStatistics, ...] = ()
+    trace_export: TraceExportStatistics | None = None
+    """of the API process, where traces are exported"""
     queues: tuple[QueueRecord, ...] = ()
     pools: tuple[PoolStatistics, ...] = ()
     children: tuple[ChildStatistics, ...] = ()

@@ -33,11 +33,26 @@ def test_waiting_takes_simulated_time_unless_the_event_is_set() -> None:
     assert clock.now_ns() == 1_500_000_000
 
 
+def test_only_computing_takes_processor_time() -> None:
+    clock = SimulatedClock(100)
+    clock.advance(50)
+    clock.wait(threading.Event(), 1e-9)
+    assert clock.thread_cpu_ns() == 0
+    assert clock.compute(30) == clock.now_ns() == 181
+    assert clock.thread_cpu_ns() == 30
+    with pytest.raises(ValueError, match="time cannot go back by 1 ns"):
+        clock.compute(-1)
+    assert clock.thread_cpu_ns() == 30
+
+
 def test_the_systems_clock_is_monotonic_and_named_apart() -> None:
     clock, event = SystemClock(), threading.Event()
     event.set()
     first = clock.now_ns()
     assert clock.wait(event, 10.0)
     assert clock.now_ns() >= first
+    used_ns = clock.thread_cpu_ns()
+    sum(range(100_000))
+    assert clock.thread_cpu_ns() > used_ns
     assert clock.utc_ns() > 1_700_000_000 * 10**9
     assert clock.clock_id != SimulatedClock.clock_id

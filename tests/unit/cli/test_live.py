@@ -11,12 +11,14 @@ from rich.console import Console
 from penstock.base.clock import NS_PER_MS, NS_PER_S, SimulatedClock
 from penstock.cli.live_model import LiveModel
 from penstock.cli.live_table import LiveLines, LiveTable, line, live_view, milliseconds, render
+from penstock.contracts.capacity import ResourceUse
 from penstock.contracts.messages import CameraState
 from penstock.telemetry.histogram import Histogram
 from penstock.telemetry.statistics import (
     CameraStatistics,
     EventNote,
     LaneStatistics,
+    PlanStatistics,
     ProcessStatistics,
     RuleStatistics,
     Stage,
@@ -169,3 +171,32 @@ def test_a_snapshot_that_fails_ends_the_view_and_nothing_else(
     view.start(snapshot)
     view.stop()
     assert "the live view has ended; the run goes on" in caplog.text
+
+
+def test_what_the_plan_takes_from_somebody_is_seen(clock: SimulatedClock) -> None:
+    def lanes(level: str, granted_fps: float) -> list[ProcessStatistics]:
+        worst = LaneStatistics("front", "cars", max_fps=5.0, granted_fps=granted_fps, level=level)
+        plan = PlanStatistics(resources=(ResourceUse("device:cpu", "s/s", 1.8, 1.71, 4.0),))
+        return [
+            ProcessStatistics(
+                "engine",
+                lanes=(LaneStatistics("front", "people", max_fps=5.0, granted_fps=5.0), worst),
+                cameras=(CameraStatistics("front", state=CameraState.UP),),
+                plan=plan,
+            )
+        ]
+
+    def shown(level: str, granted_fps: float) -> str:
+        console = Console(width=120, file=io.StringIO(), record=True)
+        console.print(render(LiveModel().update(lanes(level, granted_fps), clock.now_ns())))
+        return console.export_text()
+
+    assert "granted" not in shown("full", 5.0).splitlines()[0]
+    reduced = shown("reduced", 2.5)
+    assert "granted" in reduced.splitlines()[0]
+    assert "2.5/s" in reduced.splitlines()[1]
+    assert "device:cpu 95% given out" in reduced
+    assert "paused" in shown("paused", 0.0)
+    assert line(LiveModel().update(lanes("reduced", 2.5), 0).rows[0]).startswith(
+        "up, 0.0 fps in, 0.0 analysed/s (granted 2.5/s), age"
+    )

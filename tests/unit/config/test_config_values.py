@@ -220,7 +220,7 @@ def test_the_example_of_the_reference_page_is_correct(tmp_path: Path) -> None:
 
 def test_the_json_schema_has_every_key_under_the_name_of_the_file() -> None:
     properties = json_schema()["$defs"]["Detect"]["properties"]
-    assert set(properties) == {"fps", "budget", "priority"}
+    assert set(properties) == {"fps", "min_fps", "budget", "priority", "weight", "decode"}
     assert properties["budget"]["description"]
 
 

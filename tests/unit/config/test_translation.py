@@ -7,7 +7,7 @@ import pytest
 from penstock.config.crosscheck import KnownModel, RuleQuestion
 from penstock.config.schema import Config
 from penstock.contracts.identity import Role
-from penstock.contracts.specs import RunSpec, SourceMode
+from penstock.contracts.specs import CropSpec, DecodePolicy, LaneSpec, Requirement, RunSpec, SourceMode
 from penstock.contracts.times import ClockReading
 from penstock.runtime.rule_check import check_rule
 from penstock.runtime.translation import ingest_groups, run_spec
@@ -114,6 +114,63 @@ def test_every_setting_of_a_camera_arrives() -> None:
     assert (people.max_fps, people.budget_ns, people.priority) == (2, 300_000_000, 7)
     network = next(model for model in spec.executors[0].models if model.name == "m")
     assert (network.path, network.labels, network.confidence) == ("/m.onnx", ("person",), 0.4)
+
+
+def test_what_a_model_says_of_itself_wins_over_its_camera() -> None:
+    camera = {**CAMERA, "detect": {"fps": 8, "min_fps": 2, "priority": 3, "weight": 2, "decode": "auto"}}
+    models = {
+        "people": {"path": "p.onnx"},
+        "colours": {
+            "path": "c.onnx",
+            "detect": {"fps": 1, "min_fps": 0, "budget": "2s", "priority": -1, "weight": 0.5},
+            "requires": {"person": "2s", "motion": 0},
+            "crops": {"of": "people", "labels": ["car"], "limit": 2, "margin": 0.2},
+            "shadow": True,
+        },
+    }
+    spec = spec_of(cameras={"front": camera}, models=models)
+    people, colours = spec.lanes
+    assert (people.max_fps, people.min_fps, people.priority, people.weight, people.budget_ns) == (
+        8,
+        2,
+        3,
+        2,
+        500_000_000,
+    )
+    assert (people.requires, people.crops, people.shadow) == ((), None, False)
+    assert colours == LaneSpec(
+        camera="front",
+        model="colours",
+        max_fps=1,
+        min_fps=0,
+        priority=-1,
+        weight=0.5,
+        budget_ns=2_000_000_000,
+        requires=(Requirement("person", 2_000_000_000), Requirement("motion", 0)),
+        crops=CropSpec("people", ("car",), 2, 0.2),
+        shadow=True,
+    )
+    assert spec.cameras[0].decode is DecodePolicy.AUTO
+
+
+@pytest.mark.parametrize(
+    ("capacity", "cores", "memory_bytes", "streams"),
+    [({}, 0, 0, 4), ({"cores": 1.5, "memory_budget": "2GiB"}, 1.5, 2 << 30, 2), ({"cores": 16}, 16, 0, 4)],
+)
+def test_capacity(capacity: dict[str, Any], cores: float, memory_bytes: int, streams: int) -> None:
+    spec = spec_of(cores=4, models={"m": {"path": "m.onnx"}}, capacity=capacity)
+    assert (spec.cores, spec.memory_budget_bytes, spec.executors[0].streams) == (cores, memory_bytes, streams)
+
+
+def test_python_models_share_an_executor_that_they_name() -> None:
+    models = {
+        "a": {"kind": "python", "plugin": "o.py:A", "executor": "both"},
+        "b": {"kind": "python", "plugin": "o.py:B", "executor": "both"},
+        "c": {"kind": "python", "plugin": "o.py:C"},
+    }
+    spec = spec_of(models=models, executors={"both": {"streams": 3}, "cpu": {"streams": 2, "hang_timeout": "2s"}})
+    assert executors(spec) == [("python-both", "cpu", ["a", "b"], 3), ("python-c", "cpu", ["c"], 1)]
+    assert [e.hang_timeout_ns for e in spec.executors] == [10_000_000_000, 2_000_000_000]
 
 
 @pytest.mark.parametrize(

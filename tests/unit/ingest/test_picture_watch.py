@@ -41,3 +41,25 @@ def test_a_picture_ends_the_blindness() -> None:
     assert watch.unit(PATIENCE_NS, keyframe=False)
     watch.picture(PATIENCE_NS + 1)
     assert not watch.blind
+
+
+PASSED = "passed over"
+
+
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [
+        pytest.param([(0, K), *((s, PASSED) for s in range(1, 40))], [], id="one keyframe, then nothing asked for"),
+        pytest.param([(s, PASSED) for s in range(40)], [10], id="no keyframe to ask for"),
+        pytest.param([(s, PASSED if s % 5 else K) for s in range(40)], [14], id="keyframes that give no picture"),
+        pytest.param([(0, K), *((s, PASSED) for s in range(1, 20)), *((s, P) for s in range(20, 40))], [29], id="then"),
+    ],
+)
+def test_what_the_policy_passes_over_is_no_blindness(units: list[tuple[int, str]], told: list[int]) -> None:
+    watch = PictureWatch(0)
+    found = []
+    for at_s, unit in units:
+        innocent = unit == PASSED and watch.passed_over(at_s * S, keyframe=False)
+        if not innocent and watch.unit(at_s * S, keyframe=unit == K):
+            found.append(at_s)
+    assert found == told

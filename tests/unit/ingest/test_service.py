@@ -16,6 +16,7 @@ from penstock.base.clock import SimulatedClock
 from penstock.contracts.frames import Lease, Location, PixelFormat, ViewSpec
 from penstock.contracts.messages import (
     Ask,
+    CameraLoad,
     CameraState,
     CameraUpdate,
     FrameDone,
@@ -23,10 +24,11 @@ from penstock.contracts.messages import (
     Message,
     Notice,
     Ready,
+    SetDecode,
     ViewReady,
     ViewRefused,
 )
-from penstock.contracts.specs import StreamSpec
+from penstock.contracts.specs import DecodePolicy, StreamSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import HeapRegions
 from penstock.framebus.slots import LeaseBook, SlotAllocator, SlotReader, format_pool, pool_bytes
@@ -51,6 +53,7 @@ class ScriptedStream:
         self.newest = NewestFrame()
         self.lossless = lossless
         self.handed: list[int] = []
+        self.policies: list[DecodePolicy] = []
         self._index = 0
         self._phase = Phase(CameraState.STARTING, 0, 0, "")
 
@@ -59,6 +62,12 @@ class ScriptedStream:
 
     def handed_over(self, index: int) -> None:
         self.handed.append(index)
+
+    def set_decode(self, policy: DecodePolicy) -> None:
+        self.policies.append(policy)
+
+    def load(self) -> CameraLoad:
+        return CameraLoad(self.spec.camera, units=9, keyframes=1, disposable=3, decoded=5, decode_ns=7)
 
     def be(self, state: CameraState, session: int, reason: str = "") -> None:
         self._phase = Phase(state, session, 0, reason)
@@ -373,6 +382,28 @@ def test_lossless_frames_are_handed_on_and_strangers_ignored() -> None:
     (update,) = desk.engine.told
     assert isinstance(update, CameraUpdate)
     assert update.lossless
+
+
+def test_a_policy_goes_to_its_camera(desk: Desk) -> None:
+    desk.service.handle(SetDecode("door", DecodePolicy.KEYFRAMES))
+    desk.service.handle(SetDecode("garden", DecodePolicy.NONE))
+    assert desk.stream.policies == [DecodePolicy.KEYFRAMES]
+
+
+def test_a_load_is_the_streams_and_that_of_its_views(desk: Desk) -> None:
+    make = desk.camera.maker.make
+
+    def busy(*arguments: Any) -> Any:
+        desk.clock.compute(30)
+        return make(*arguments)
+
+    desk.camera.maker.make = busy  # type: ignore[method-assign]
+    desk.stream.decode()
+    desk.view()
+    desk.view()
+    desk.view(spec=OTHER)
+    (load,) = desk.service.loads()
+    assert load == CameraLoad("door", 9, 1, 3, 5, 7, views=2, view_ns=60), "a shared view costs nothing"
 
 
 class ToldInOrder(RuleBasedStateMachine):

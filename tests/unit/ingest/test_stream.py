@@ -10,10 +10,10 @@ import pytest
 
 from penstock.base.clock import SimulatedClock
 from penstock.contracts.identity import Role
-from penstock.contracts.messages import CameraState
+from penstock.contracts.messages import CameraLoad, CameraState
 from penstock.contracts.packets import EncodedPacket, StreamInfo
 from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
-from penstock.contracts.specs import GateSpec, StreamSpec
+from penstock.contracts.specs import DecodePolicy, GateSpec, StreamSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import HeapRegions
 from penstock.framebus.ring import RingReader, RingWriter, format_ring, ring_bytes
@@ -116,6 +116,7 @@ class Life:
         roles: tuple[Role, ...] = (Role.DETECT, Role.RECORD),
         lossless: bool = False,
         loop: bool = True,
+        decode: DecodePolicy = DecodePolicy.ALL,
     ) -> None:
         self.clock = HookedClock(1_000 * MS)
         self.on_news: Callable[[], None] = lambda: None
@@ -137,12 +138,14 @@ class Life:
             backoff=Backoff(3_000 * MS, lambda: 0.0),
             clock=self.clock,
             on_news=self._news,
+            decode=decode,
+            quiet_ns=400 * MS,
         )
         self.source.over = self.worker.stop_nowait
         self.hand_over = True
 
     def _news(self) -> None:
-        phase, (newest, _) = self.worker.phase(), self.newest.look()
+        phase, newest = self.worker.phase(), self.newest.look().newest
         self.seen.append((phase.state.value, phase.session, None if newest is None else newest.ref.index))
         if newest is not None:
             assert newest.ref.id.stream.session == phase.session
@@ -302,7 +305,7 @@ def test_a_lossless_stream_goes_on_only_when_its_frame_was_handed_over(film: Fil
     waited = []
 
     def waiting() -> None:
-        newest, _ = life.newest.look()
+        newest = life.newest.look().newest
         if newest is not None:
             waited.append(newest.ref.index)
             life.worker.handed_over(newest.ref.index - bool(len(waited) % 3))
@@ -414,3 +417,100 @@ def test_pictures_still_in_the_decoder_are_shown_before_another_configuration(fi
 
 def test_a_worker_that_never_started_has_stopped(film: Film) -> None:
     assert Life([], film.info).worker.wait_stopped(0)
+
+
+POLICIES: dict[str, tuple[DecodePolicy, list[int]]] = {
+    "all": (DecodePolicy.ALL, list(range(20))),
+    # The drawn block walks: something moves in every picture.
+    "auto": (DecodePolicy.AUTO, list(range(20))),
+    "keyframes": (DecodePolicy.KEYFRAMES, [0, 5, 10, 15]),
+    "none": (DecodePolicy.NONE, []),
+}
+
+
+@pytest.mark.parametrize(("policy", "shown"), POLICIES.values(), ids=POLICIES)
+def test_a_stream_is_decoded_as_it_is_configured_and_kept_whole(
+    film: Film, policy: DecodePolicy, shown: list[int]
+) -> None:
+    life = Life([film.packets], film.info, decode=policy)
+    seqs: list[int] = []
+
+    def on_news() -> None:
+        newest = life.newest.look().newest
+        if newest is not None:
+            seqs.append(newest.ref.id.seq)
+
+    life.on_news = on_news
+    units = life.run().units
+    assert seqs == shown
+    assert (units.received, units.decoded, units.skipped, units.in_flight) == (20, len(shown), 20 - len(shown), 0)
+    assert life.worker.status().ring.packets == 20
+    assert life.counters[Word.UNPROVEN] == 0
+
+
+def test_a_policy_is_changed_while_the_stream_runs_and_outlives_its_sessions(film: Film) -> None:
+    life = Life([film.packets, film.packets], film.info)
+    seqs: list[tuple[int, int]] = []
+
+    def on_news() -> None:
+        newest = life.newest.look().newest
+        if newest is not None:
+            seqs.append((newest.ref.id.stream.session, newest.ref.id.seq))
+            if newest.ref.index == 7:
+                life.worker.set_decode(DecodePolicy.KEYFRAMES)
+
+    life.on_news = on_news
+    life.run()
+    assert [seq for session, seq in seqs if session == 100] == [0, 1, 2, 3, 4, 5, 6, 10, 15]
+    assert [seq for session, seq in seqs if session == 101] == [0, 5, 10, 15]
+
+
+def test_a_lossless_stream_is_decoded_whole_whatever_is_asked(film: Film) -> None:
+    life = Life([film.packets], film.info, lossless=True, decode=DecodePolicy.NONE)
+    life.worker.set_decode(DecodePolicy.KEYFRAMES)
+    assert life.run().units.decoded == 20
+
+
+def test_what_a_stream_takes_of_the_processor(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading, decoding and gating: all that its thread does, and nothing of what it waits for."""
+    packets = [msgspec.structs.replace(one, disposable=one.id.seq % 5 == 3) for one in film.packets]
+    life = Life([packets, packets[:1]], film.info, decode=DecodePolicy.KEYFRAMES)
+    read, moved = ScriptedSession.wait_read, life.gate.moved
+
+    def wait_read(session: ScriptedSession) -> EncodedPacket:
+        life.clock.advance(40 * MS)
+        life.clock.compute(2)
+        return read(session)
+
+    def busy(frame: Any) -> bool:
+        life.clock.compute(100)
+        return moved(frame)
+
+    monkeypatch.setattr(ScriptedSession, "wait_read", wait_read)
+    monkeypatch.setattr(life.gate, "moved", busy)
+    life.run()
+    assert life.worker.load() == CameraLoad(
+        "door", units=21, keyframes=5, disposable=4, decoded=5, decode_ns=21 * 2 + 5 * 100
+    )
+
+
+@pytest.mark.parametrize("policy", [DecodePolicy.KEYFRAMES, DecodePolicy.NONE])
+def test_what_is_passed_over_is_not_missed(
+    policy: DecodePolicy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A keyframe every 20 s is less than a watched stream is allowed; here nothing else was asked for."""
+    film = make_film(frames=90, gop=40, width_px=64, height_px=48)
+    life = Life([film.packets], film.info, decode=policy)
+    read = ScriptedSession.wait_read
+
+    def wait_read(session: ScriptedSession) -> EncodedPacket:
+        life.clock.advance(500 * MS)
+        return read(session)
+
+    monkeypatch.setattr(ScriptedSession, "wait_read", wait_read)
+    life.run()
+    assert life.units.decoded == (3 if policy is DecodePolicy.KEYFRAMES else 0)
+    assert caplog.records == []
+    life = Life([film.packets[1:40]], film.info, decode=policy)
+    life.run()
+    assert ["no keyframe for 10 s" in record.getMessage() for record in caplog.records] == [True]

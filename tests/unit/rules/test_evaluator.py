@@ -10,7 +10,7 @@ from penstock.contracts.messages import CameraState
 from penstock.contracts.results import Detections, Result
 from penstock.contracts.specs import RuleSpec, ZoneSpec
 from penstock.contracts.times import CaptureTime, ClockReading, TimeBasis
-from penstock.rules.decisions import CoolingRule, Ended, Opened, OpenEvent, RulesState, Term
+from penstock.rules.decisions import CoolingRule, CountedRule, Ended, Opened, OpenEvent, RulesState, Term
 from penstock.rules.errors import RuleError
 from penstock.rules.evaluator import RuleEvaluator
 from penstock.rules.inputs import (
@@ -413,6 +413,7 @@ def test_open_events_and_cooldowns_outlive_the_evaluator() -> None:
     assert state == RulesState(
         open_events=(OpenEvent("r1", r1, "front", 1, 0, 3 * MS, 1000 * MS, 1000 * MS, None, 1000 * MS),),
         cooling=(CoolingRule("r2", r2, "front", 1500 * MS),),
+        counted=(CountedRule("r1", "front", 1000 * MS), CountedRule("r2", "front", 1000 * MS)),
     )
     second = configured("count(person) >= 1 for 1s", "count(car) >= 1")
     assert second.restore(state) == []

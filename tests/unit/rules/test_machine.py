@@ -138,7 +138,8 @@ def test_an_end_from_outside_is_where_it_last_held() -> None:
 
 def test_blind_time_is_time_in_which_it_could_not_say() -> None:
     machine = RuleMachine(COOL, LIMIT)
-    machine.pass_time(100)
+    machine.pass_time(50)
+    machine.count_from(100)
     machine.step(130, F, F)
     machine.step(150, U, U)
     machine.pass_time(155)

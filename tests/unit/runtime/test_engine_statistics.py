@@ -5,7 +5,7 @@ import pytest
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import Failure, FailureCause
 from penstock.runtime.engine_statistics import EngineCounts
-from penstock.scheduling.scheduler import LaneSnapshot
+from penstock.scheduling.books import LaneSnapshot
 from penstock.telemetry.joined_statistics import all_models
 from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics
 

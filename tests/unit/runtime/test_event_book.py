@@ -111,6 +111,25 @@ def test_an_event_says_what_when_where_and_why() -> None:
     assert (job.start_ns, job.confirmed_ns, job.end_ns, job.result) == (110 * S, 111 * S, None, RESULT)
 
 
+def test_what_is_on_trial_is_a_shadow_event_without_evidence() -> None:
+    book = EventBook(SPEC, lease_epoch=3)
+    rule_on_trial = book.open(msgspec.structs.replace(opened(rule="test"), rule_hash="test"), 112 * S)
+    twin = book.open(msgspec.structs.replace(opened(), rule_hash="twin", shadow_lane="door/new"), 112 * S)
+    real = book.open(opened(), 112 * S)
+    assert rule_on_trial is not None
+    assert twin is not None
+    assert real is not None
+    assert [(one.shadow, one.shadow_model) for one in (rule_on_trial, twin, real)] == [
+        (True, ""),
+        (True, "new"),
+        (False, ""),
+    ]
+    assert len({one.event_id for one in (rule_on_trial, twin, real)}) == 3
+    assert (rule_on_trial.evidence, twin.evidence) == ((), ())
+    assert [job.event_id for job in book.jobs()] == [real.event_id]
+    assert book.clip_end(twin.event_id) is None
+
+
 @pytest.mark.parametrize(
     ("decision", "wanted"),
     [

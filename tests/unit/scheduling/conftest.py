@@ -158,9 +158,9 @@ class World:
         if start is None:
             return
         self.probes += start.probe
-        cost_ms = self._cost_ms(start.lane, ms)
+        cost_ms = self._cost_ms(start.lanes[0], ms)
         self._free_at_ms = max(ms, self._free_at_ms) + cost_ms
-        self._at(self._free_at_ms, "end", Call(start.ticket, start.lane, captured_ms, cost_ms))
+        self._at(self._free_at_ms, "end", Call(start.work, start.lanes[0], captured_ms, cost_ms))
 
 
 @pytest.fixture

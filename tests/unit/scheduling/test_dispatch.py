@@ -7,7 +7,8 @@ import pytest
 from penstock.contracts.fates import Fate
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import OutcomeStatus
-from penstock.scheduling.executors import ASK_TIMEOUT_NS, DEFAULT_COST_NS
+from penstock.scheduling.executors import ASK_TIMEOUT_NS
+from penstock.scheduling.model_queue import DEFAULT_COST_NS
 
 MS = 1_000_000
 START_NS = 1_000_000_000_000
@@ -151,10 +152,10 @@ def test_what_a_model_costs_is_learnt_by_load(rig: Any) -> None:
         box.arrive(second, n, n * 200, n * 200)
         box.finish(first, n * 200 + 20)
         box.finish(second, n * 200 + 50 + n)
-    cpu = box.executors["cpu"]
-    assert cpu.costs["m"].predict_ns(1) == 20 * MS
-    assert cpu.costs["m"].predict_ns(2) == 60 * MS, "0.9 of 51, 52, … 61 ms"
-    assert cpu.costs["m"].predict_ns(3) == 58 * MS, "an unseen load borrows from all: 0.9 of 11 × 20 and 51 … 61 ms"
+    costs = box.executors["cpu"].models["m"].costs
+    assert costs.predict_ns(1) == 20 * MS
+    assert costs.predict_ns(2) == 60 * MS, "0.9 of 51, 52, … 61 ms"
+    assert costs.predict_ns(3) == 58 * MS, "an unseen load borrows from all: 0.9 of 11 × 20 and 51 … 61 ms"
 
 
 def test_a_model_that_was_slow_for_a_while_comes_back(rig: Any, world: Any) -> None:
@@ -268,7 +269,7 @@ def test_a_hung_call_is_named_when_its_time_is_over(rig: Any) -> None:
     assert plan.wake_at_ns == START_NS + 3_000 * MS
     assert box.scheduler.plan(plan.wake_at_ns - 1).hung == ()
     (hung,) = box.scheduler.plan(plan.wake_at_ns).hung
-    assert (hung.executor, hung.ticket, hung.running_ns) == ("x", one, 3_000 * MS)
+    assert (hung.executor, hung.work, hung.running_ns) == ("x", one, 3_000 * MS)
     box.scheduler.executor_lost("x", Fate.MODEL_FAILED, plan.wake_at_ns)
     assert box.fates("a/m") == {"model_failed": 1}
     assert box.scheduler.plan(plan.wake_at_ns).hung == ()

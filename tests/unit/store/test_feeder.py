@@ -132,6 +132,21 @@ def test_a_fault_in_a_sink_is_that_sinks_alone(
     journal.close()
 
 
+def test_events_of_what_is_on_trial_reach_no_sink(
+    tmp_path: Path, clock: SimulatedClock, journal: JournalWriter, make_event: MakeEvent
+) -> None:
+    sink = ListSink("sink")
+    for i in range(1, 7):
+        assert journal.submit_nowait(EventRecord(make_event(i, shadow=i % 2 == 0)))
+    journal.wait_commit(0)
+    feeder = feeder_of(tmp_path, clock, sink)
+    run_until_idle(feeder, clock)
+    assert sink.taken == [1, 3, 5]
+    statistics = feeder.statistics()[0]
+    assert (statistics.delivered, statistics.backlog_bytes) == (3, 0)
+    journal.close()
+
+
 def test_a_damaged_cursor_means_the_whole_journal_again(
     tmp_path: Path, clock: SimulatedClock, journal: JournalWriter, make_event: MakeEvent
 ) -> None:

@@ -1,0 +1,56 @@
+"""Lanes that look at what another lane of their camera found: which boxes of which frame are waited for.
+
+Ingest keeps a frame for a moment; what was found in it is kept as long, for the lane's next ask.
+"""
+
+from collections.abc import Iterable
+
+from penstock.contracts.messages import Box
+from penstock.contracts.results import Result
+from penstock.contracts.specs import CropSpec, LaneSpec
+from penstock.runtime.calls import Call
+from penstock.runtime.crops import joined, regions_of
+from penstock.runtime.engine_models import ModelBook
+from penstock.scheduling.scheduler import Scheduler
+
+FRAMES_KEPT = 4
+"""per lane: one that a model works on, one that waits, and their successors on the way"""
+
+
+class Cascades:
+    """The boxes that second models are to see, by lane and frame."""
+
+    def __init__(self, lanes: Iterable[LaneSpec], scheduler: Scheduler, models: ModelBook) -> None:
+        self._scheduler = scheduler
+        self._models = models
+        self._followers: dict[str, list[tuple[LaneSpec, CropSpec]]] = {}
+        self._regions: dict[str, dict[int, tuple[Box, ...]]] = {}
+        for lane in lanes:
+            if lane.crops is not None:
+                self._followers.setdefault(f"{lane.camera}/{lane.crops.of}", []).append((lane, lane.crops))
+                self._regions[lane.name] = {}
+
+    def found(self, lane: LaneSpec, result: Result, now_ns: int) -> None:
+        """`lane` has a result: whoever looks at what it finds hears of the frame, also where it found nothing."""
+        for follower, crops in self._followers.get(lane.name, ()):
+            regions = () if result.late else regions_of(result, crops)
+            kept = self._regions[follower.name]
+            frame = result.frame
+            if regions:
+                kept[frame.index] = regions
+                while len(kept) > FRAMES_KEPT:
+                    del kept[next(iter(kept))]
+            self._scheduler.offer_crops(follower.name, frame.index, frame.capture.mono_ns, len(regions), now_ns)
+
+    def regions(self, lane: str, frame_index: int) -> tuple[Box, ...]:
+        """What `lane` is to see of that frame; nothing for a lane that looks at whole pictures."""
+        kept = self._regions.get(lane)
+        return () if kept is None else kept.get(frame_index, ())
+
+    def one_result(self, call: Call, results: tuple[Result, ...]) -> Result:
+        """What a model said of all the views of one ask."""
+        if not call.regions:
+            return results[0]
+        description = self._models.loaded.get(call.ask.model)
+        names = () if description is None else description.picture_classes or description.class_names
+        return joined(results, call.regions, names)

@@ -1,0 +1,78 @@
+"""One model of one executor: the lanes that wait for it, in order, and what is known of it."""
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from penstock.scheduling.batching import BatchSizes
+from penstock.scheduling.cost import CostModel
+from penstock.scheduling.lane import Lane
+from penstock.scheduling.measurements import COST_MEMORY_NS, DecayingMean
+from penstock.scheduling.suspension import Suspension
+
+if TYPE_CHECKING:
+    from penstock.scheduling.executors import ExecutorState
+
+DEFAULT_COST_NS = 30_000_000
+
+Entry = tuple[int, int, int, int, Lane]
+"""rank, deadline, lane number, token, lane: the first four never tie"""
+
+
+class ModelQueue:
+    """A heap by rank and deadline. An entry whose token is not its lane's is stale: its lane has left."""
+
+    __slots__ = ("_heap", "costs", "executor", "model", "sizes", "stream", "suspension", "waiting")
+
+    def __init__(self, model: str, executor: "ExecutorState") -> None:
+        self.model = model
+        self.executor = executor
+        self._heap: list[Entry] = []
+        self.waiting = 0
+        """lanes in it"""
+        self.costs = CostModel(DEFAULT_COST_NS)
+        self.sizes = BatchSizes()
+        self.stream = DecayingMean(COST_MEMORY_NS)
+        """nanoseconds for which one view takes a stream"""
+        self.suspension = Suspension()
+
+    def push(self, lane: Lane) -> None:
+        """The lane waits from now on."""
+        lane.queue_token += 1
+        heappush(self._heap, (lane.rank, lane.waiting_since_ns + lane.budget_ns, lane.number, lane.queue_token, lane))
+        self.waiting += 1
+        self.executor.waiting += 1
+        if len(self._heap) > 2 * self.waiting + 64:
+            self._heap = [entry for entry in self._heap if entry[3] == entry[4].queue_token]
+            heapify(self._heap)
+
+    def leave(self, lane: Lane) -> None:
+        """The lane waits no longer."""
+        lane.queue_token += 1
+        self.waiting -= 1
+        self.executor.waiting -= 1
+
+    def first(self) -> Entry | None:
+        """The entry that comes first; it stays."""
+        heap = self._heap
+        while heap:
+            entry = heap[0]
+            if entry[3] == entry[4].queue_token:
+                return entry
+            heappop(heap)
+        return None
+
+    def take(self) -> Lane:
+        """Removes what `first` has just returned."""
+        lane = heappop(self._heap)[4]
+        lane.queue_token += 1
+        self.waiting -= 1
+        self.executor.waiting -= 1
+        return lane
+
+    def observe(self, duration_ns: int, stream_ns: int, load: int, views: int, now_ns: int, *, probe: bool) -> None:
+        """A call of so many views succeeded."""
+        if self.costs.observe(duration_ns, load, now_ns, views=views, probe=probe):
+            self.stream.forget()
+        self.stream.add(stream_ns, views, now_ns)
+        if self.sizes.most > 1:
+            self.sizes.observe(views, stream_ns)

@@ -1,0 +1,130 @@
+"""A model on trial beside a real one, in `penstock run`: its events are kept, nobody is told, and no rule minds.
+
+Both look at a lamp that goes on and off. The one on trial also sees one where there is none.
+"""
+
+import contextlib
+import json
+import sqlite3
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+import pytest
+from aftermath import assert_books, journalled
+from running import Running
+
+from penstock.contracts.events import Event
+
+FPS, SECONDS, LIT_S = 10, 4, (1.0, 3.0)
+REAL = """
+class Real:
+    class_names = ("lamp",)
+    def predict(self, picture, context):
+        return [((200, 80, 240, 120), 0.9, "lamp")] if picture.max() > 180 else []
+"""
+TRIAL = """
+class Trial:
+    class_names = ("lamp", "ghost")
+    def predict(self, picture, context):
+        return [((200, 80, 240, 120), 0.9, "lamp"), ((0, 0, 40, 40), 0.9, "ghost")]
+"""
+
+
+def write_lamp(path: Path) -> None:
+    """Something small always moves; a lamp is lit between 1 s and 3 s."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "g": str(FPS)})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for i in range(FPS * SECONDS):
+            luma = np.full((180, 320), 40, np.uint8)
+            luma[:20, (8 * i) % 300 :][:, :20] = 110
+            if LIT_S[0] <= i / FPS < LIT_S[1]:
+                luma[80:120, 200:240] = 235
+            frame = av.VideoFrame.from_ndarray(np.concatenate([luma, np.full((90, 320), 128, np.uint8)]), "yuv420p")
+            frame.pts, frame.time_base = i, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+class Story(NamedTuple):
+    journal: list[Event]
+    rows: list[tuple[Any, ...]]
+    """rule, shadow, model on trial of every event in the database"""
+    lines: list[dict[str, Any]]
+    report: dict[str, Any]
+    log: str
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    folder = tmp_path_factory.mktemp("shadow")
+    write_lamp(folder / "lamp.mp4")
+    (folder / "real.py").write_text(REAL, encoding="utf-8")
+    (folder / "trial.py").write_text(TRIAL, encoding="utf-8")
+    settings = {
+        "cameras": {"yard": {"inputs": [{"path": "lamp.mp4", "mode": "lossless"}], "detect": {"fps": FPS}}},
+        "models": {
+            "real": {"kind": "python", "plugin": "real.py:Real"},
+            "trial": {"kind": "python", "plugin": "trial.py:Trial", "shadow": True},
+        },
+        "rules": {
+            "lamp-on": {"when": "count(lamp) >= 1 for 500ms", "cooldown": "1s"},
+            "ghosts": {"when": "count(ghost) >= 1 for 500ms", "cooldown": "1s"},
+            "tried": {"when": "count(lamp) >= 1 for 1s", "cooldown": "1s", "shadow": True},
+        },
+    }
+    with Running(folder, settings) as run:
+        assert run.wait_ended(60) == 0
+        with contextlib.closing(sqlite3.connect(run.data / "penstock.db")) as database:
+            rows = database.execute(
+                "select rule, shadow, shadow_model from events order by rule, shadow_model"
+            ).fetchall()
+        assert_books(run.report())
+        return Story(
+            list(journalled(run.data).values()), rows, run.events(), run.report(), run.log(), run.data
+        )  # fmt: skip
+
+
+def test_its_events_are_in_the_database_and_the_journal(story: Story) -> None:
+    assert story.rows == [
+        ("ghosts", 1, "trial"),
+        ("lamp-on", 0, ""),
+        ("lamp-on", 1, "trial"),
+        ("tried", 1, ""),
+        ("tried", 1, "trial"),
+    ]
+    assert sorted((event.rule, event.shadow, event.shadow_model) for event in story.journal) == [
+        (rule, bool(shadow), model) for rule, shadow, model in story.rows
+    ]
+    assert len({event.event_id for event in story.journal}) == 5
+
+
+def test_nobody_is_told_of_them(story: Story) -> None:
+    assert {(line["rule"], line["shadow"]) for line in story.lines} == {("lamp-on", False)}
+    assert len(story.lines) >= 2, "opened and ended"
+    assert [event["rule"] for event in story.report["events"] if not event.get("shadow")] == ["lamp-on"]
+
+
+def test_the_rule_itself_goes_by_the_real_model_alone(story: Story) -> None:
+    real = next(event for event in story.journal if not event.shadow)
+    trial = next(event for event in story.journal if (event.rule, event.shadow_model) == ("lamp-on", "trial"))
+    assert real.end_utc_ns is not None
+    assert trial.end_utc_ns is not None
+    assert (real.start_utc_ns - trial.start_utc_ns) / 1e9 == pytest.approx(LIT_S[0], abs=0.15)
+    assert (real.end_utc_ns - real.start_utc_ns) / 1e9 == pytest.approx(LIT_S[1] - LIT_S[0], abs=0.15)
+    assert (trial.end_utc_ns - trial.start_utc_ns) / 1e9 == pytest.approx(SECONDS, abs=0.15)
+
+
+def test_evidence_is_made_for_what_is_real_only(story: Story) -> None:
+    assert {event.rule for event in story.journal if event.evidence} == {"lamp-on"}
+    assert [event.shadow for event in story.journal if event.evidence] == [False]
+    manifests = list(story.data.glob("clips/**/manifest.json"))
+    assert [json.loads(path.read_text(encoding="utf-8"))["rule"] for path in manifests] == ["lamp-on"]
+
+
+def test_the_log_tells_them_apart(story: Story) -> None:
+    assert story.log.count("shadow event ") == 4
