@@ -104,6 +104,17 @@ def test_a_camera_and_a_model_are_measured(tmp_path: Path, video: Path) -> None:
     assert not (tmp_path / "data").exists(), "nothing is written"
 
 
+def test_what_was_measured_is_kept_in_a_folder_that_is_there(tmp_path: Path, video: Path) -> None:
+    path = config_file(tmp_path, video)
+    (tmp_path / "data").mkdir()
+    assert {cost["known_from"] for cost in admit(path, "--json").record["costs"]} == {"measured now"}
+    again = admit(path, "--json")
+    assert {cost["known_from"] for cost in again.record["costs"]} == {"an earlier run"}
+    assert again.err == ""
+    memory = {line["what"]: line["basis"] for line in again.record["memory"]["lines"]}
+    assert memory["model motion"] == "measured"
+
+
 def test_what_the_last_run_measured_is_believed(tmp_path: Path, video: Path) -> None:
     """And with it the sum: 20 a second of 50 ms each are one second of a stream."""
     models = {"slow": plugin(tmp_path, "Slow")}

@@ -106,7 +106,13 @@ def test_its_events_are_in_the_database_and_the_journal(story: Story) -> None:
 def test_nobody_is_told_of_them(story: Story) -> None:
     assert {(line["rule"], line["shadow"]) for line in story.lines} == {("lamp-on", False)}
     assert len(story.lines) >= 2, "opened and ended"
-    assert [event["rule"] for event in story.report["events"] if not event.get("shadow")] == ["lamp-on"]
+    assert [event["rule"] for event in story.report["events"]] == ["lamp-on"]
+    assert sorted((event["rule"], event["model"]) for event in story.report["shadow_events"]) == [
+        ("ghosts", "trial"),
+        ("lamp-on", "trial"),
+        ("tried", ""),
+        ("tried", "trial"),
+    ]
 
 
 def test_the_rule_itself_goes_by_the_real_model_alone(story: Story) -> None:

@@ -1,7 +1,8 @@
 """`penstock admit`: whether this host can take a configuration, or more cameras and models beside it, with the sums.
 
-Nothing is started. 0 says that everything gets what it asks for, 1 that something would shrink, 3 that it does not
-fit; 2 is a mistake in the command or the configuration.
+Nothing is started, and nothing written but what was measured, into a data folder that is there. 0 says that everything
+gets what it asks for, 1 that something would shrink, 3 that it does not fit; 2 is a mistake in the command or the
+configuration.
 """
 
 import json
@@ -64,6 +65,9 @@ def admit_command(options: AdmitOptions, console: Console | None = None) -> int:
         measured = wait_measured(
             spec_after, costs, clock, lambda text: errors.print(text, style="dim", markup=False, soft_wrap=True)
         )
+        if (measured.cameras or measured.models) and Path(after.data_dir).is_dir():
+            # Not asked for again, and what a model takes of memory is measured nowhere else.
+            costs.write(after.data_dir)
     wanted = picture_of(spec_after, costs, _floors(after))
     if options.cameras or options.models:
         present = picture_of(spec_before, costs, _floors(before))

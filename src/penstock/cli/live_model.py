@@ -131,7 +131,7 @@ class LiveModel:
             for note in process.recent_events:
                 self._events[note.event_id] = note
             for rule in process.rules:
-                counts[rule.camera] = counts.get(rule.camera, 0) + rule.confirmed
+                counts[rule.camera] = counts.get(rule.camera, 0) + (0 if rule.shadow else rule.confirmed)
         self._counts = counts or self._counts
         while len(self._events) > 64:
             del self._events[next(iter(self._events))]

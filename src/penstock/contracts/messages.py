@@ -164,6 +164,15 @@ class CameraLoad(msgspec.Struct, frozen=True, gc=False):
     """processor time of making them"""
 
 
+class ModelLoad(msgspec.Struct, frozen=True, gc=False):
+    """What one model has taken of its executor so far: cumulative over the executor's life."""
+
+    model: str
+    views: int = 0
+    busy_ns: int = 0
+    """time in calls, summed over streams"""
+
+
 class Load(msgspec.Struct, frozen=True, tag=True):
     """What a process has used so far, told to the engine once a second for its capacity plan; from ingest and
     executors. Cumulative over the process's life."""
@@ -171,8 +180,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
     cpu_ns: int
     """user and system time of the process"""
-    busy_ns: int = 0
-    """executors: time in calls, summed over streams"""
+    models: tuple[ModelLoad, ...] = ()
+    """executors only"""
     resident_bytes: int = 0
     cameras: tuple[CameraLoad, ...] = ()
 

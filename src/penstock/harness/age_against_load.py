@@ -77,7 +77,7 @@ def step_run(cameras: Sequence[ReadyCamera], variant: Variant, place: Place, clo
             ),
         ),
         lanes=lanes,
-        rules=(RuleSpec("somebody", "count(person) >= 1 for 1s"),),
+        rules=(RuleSpec("somebody", "count(person) >= 1"),),
     )
     return spec, {(lane.camera, lane.model): (lane.max_fps, lane.priority) for lane in lanes}
 

@@ -26,9 +26,12 @@ def int8_model(given: Path | None, model: Path, films: Path, clock: Clock, log_f
     for film in drawn_films(films, clock, log_file):
         command += ["--calibrate", str(film)]
     with log_file.open("ab") as log:
-        done = subprocess.run(  # noqa: S603 - our own command
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=QUANTISED_WITHIN_S, check=False
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 - our own command
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=QUANTISED_WITHIN_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"`penstock quantize` took more than {QUANTISED_WITHIN_S:g} s. Name a file with --int8"
     if done.returncode or not made.is_file():
         return None, f"`penstock quantize` ended with {done.returncode}. What it said is in {log_file}"
     return made, ""

@@ -37,9 +37,12 @@ class Spinning:
     def start(self) -> None:
         self._thread.start()
 
+    def stop_nowait(self) -> None:
+        self._stop = True
+
     def stop(self) -> None:
         """Waits until it has ended."""
-        self._stop = True
+        self.stop_nowait()
         self._thread.join()
 
     def _spin(self) -> None:
@@ -79,9 +82,15 @@ class LatencyModel:
         self._clock: Clock = clock or SystemClock()
         self._never = threading.Event()
         self._calls = 0
-        if spins:
+        self._spinning = Spinning() if spins else None
+        if self._spinning is not None:
             # A plugin has no start: its constructor is where a user's own code would do this too.
-            Spinning().start()
+            self._spinning.start()
+
+    def __del__(self) -> None:
+        # Nor has it a stop: with `isolation: thread` nothing else would end what it started.
+        if (spinning := getattr(self, "_spinning", None)) is not None:
+            spinning.stop_nowait()
 
     def predict(self, picture: Any, context: Any) -> dict[str, Any]:
         del picture

@@ -71,7 +71,7 @@ def network_run(
         cameras=tuple(cameras),
         executors=(ExecutorSpec("cpu", "cpu", models, streams=max(1, place.cores)),),
         lanes=tuple(lanes),
-        rules=(RuleSpec("somebody", "count(person) >= 1 for 1s"),),
+        rules=(RuleSpec("somebody", "count(person) >= 1"),),
     )
     return spec, {(lane.camera, lane.model): (lane.max_fps, lane.priority) for lane in lanes}
 

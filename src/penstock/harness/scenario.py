@@ -104,7 +104,8 @@ class Scenario:
     compared: bool = False
     """run once more without the fault, in the same breath: what the others lost is the difference"""
     hang_timeout_ns: int = NS_PER_S
-    rule: str = "Busy for 100ms"
+    rule: str = "Busy"
+    """without a window: one would set a floor to the lanes' rates, and what cannot have its floor is paused"""
     faulty: tuple[str, ...] = field(default=())
     """models and cameras that have the fault; all other lanes are the others"""
 

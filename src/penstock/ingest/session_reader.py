@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class SessionReader:
-    """One stream's sessions, one after another, in the stream's thread; any thread may read the four attributes.
+    """One stream's sessions, one after another, in the stream's thread; any thread may read the five attributes.
 
     `on_up(session, reason)` is called at a session's first unit, and again when pictures cease to come (`reason` says
     why) or come again ('').
@@ -60,6 +60,8 @@ class SessionReader:
         """of the last unit; None before the first"""
         self.last: EncodedPacket | None = None
         """the last unit, of whichever session"""
+        self.passed_over = False
+        """whether the decode policy did not ask for it"""
         self.rate = UnitRate()
         """of a stream that is not decoded"""
         self.load = StreamLoad()
@@ -136,6 +138,7 @@ class SessionReader:
     def _wants(self, unit: EncodedPacket) -> bool:
         """Whether the decode policy asks for it; counts it."""
         wanted = self._choice.wants(unit)
+        self.passed_over = not wanted
         self.load.units += 1
         self.load.keyframes += self._choice.keyframe
         self.load.disposable += unit.disposable

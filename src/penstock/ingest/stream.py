@@ -130,6 +130,8 @@ class StreamWorker:
     def status(self) -> StreamStatus:
         info, packet, phase = self._reader.info, self._reader.last, self._phase
         last = self._publisher.last
+        # What was not asked for is no sign of a camera that shows nothing.
+        seen = packet if not self.decodes or self._reader.passed_over else last
         return StreamStatus(
             camera=self.spec.camera,
             state=phase.state,
@@ -142,7 +144,7 @@ class StreamWorker:
             height_px=last.height_px if last else (info.height_px if info else 0),
             fps=self._fps(phase.state),
             capture_error_ns=packet.capture.error_ns if packet else 0,
-            last_capture_ns=seen.capture.mono_ns if (seen := last if self.decodes else packet) else 0,
+            last_capture_ns=seen.capture.mono_ns if seen else 0,
             basis=packet.capture.basis.value if packet else "",
             gate_score=self._gate.score,
             units=self.books.reading(),

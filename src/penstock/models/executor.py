@@ -220,7 +220,7 @@ class ModelExecutor:
         )
         with self._state:
             self._running[stream] = None
-            self._counts.called(stream, finished_ns - started_ns, failure, late=late and failure is None)
+            self._counts.called(stream, work, finished_ns - started_ns, failure, late=late and failure is None)
             self._outcomes.append(outcome)
 
     def _analyse(self, stream: int, model: Model, views: tuple[View, ...]) -> tuple[list[Result], int]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from penstock.contracts.work import Failure, FailureCause, OutcomeStatus
+from penstock.contracts.work import Failure, FailureCause, OutcomeStatus, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ExecutorStatistics:
     callback_failures: int
     busy_ns: tuple[int, ...]
     """per stream: time in calls that have ended"""
+    models: dict[str, tuple[int, int]]
+    """by model: views looked at, and time in calls that have ended"""
     loaded: int
     waiting: int
     running: int
@@ -48,10 +50,13 @@ class CallCounts:
         self._failures: Counter[FailureCause] = Counter()
         self._unstarted: Counter[OutcomeStatus] = Counter()
         self._busy_ns = [0] * streams
+        self._models: dict[str, tuple[int, int]] = {}
 
-    def called(self, stream: int, busy_ns: int, failure: Failure | None, late: bool) -> None:
+    def called(self, stream: int, work: Work, busy_ns: int, failure: Failure | None, late: bool) -> None:
         """A call has ended, with a result or a failure."""
         self._busy_ns[stream] += busy_ns
+        views, taken_ns = self._models.get(work.model, (0, 0))
+        self._models[work.model] = (views + len(work.views), taken_ns + busy_ns)
         if failure is not None:
             self._failures[failure.cause] += 1
         else:
@@ -72,6 +77,7 @@ class CallCounts:
             refused=self.refused,
             callback_failures=self.callback_failures,
             busy_ns=tuple(self._busy_ns),
+            models=dict(self._models),
             loaded=loaded,
             waiting=waiting,
             running=running,

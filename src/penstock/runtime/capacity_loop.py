@@ -34,6 +34,9 @@ LOGGED_AT_ONCE = 5
 # Of a keyframe-only stream, one unit costs more than the mean of all: its price says little of decoding everything.
 _MOSTLY_DECODED = 0.8
 NO_PICTURE = Picture((), (), (), (), HostSupply(cores=1.0))
+BOUND_BY_PROCESSOR = 0.3
+"""part of its calls' time in which a class of somebody's own has a core, from which on it is the cores that limit it;
+once is enough, for where many wait for a core everybody has less of one"""
 CONTROL_NS = 300_000.0
 """processor time of one analysis beside its view and its model: messages, decisions, rules"""
 VIEW_NS = 300_000.0
@@ -85,6 +88,12 @@ class CapacityLoop:
         self._changed_ns = 0
         self._recent: deque[PlanChange] = deque(maxlen=RECENT_CHANGES)
         self._grants: dict[str, LaneGrant] = {}
+        self._bound_by_processor = {
+            model.name
+            for executor in spec.executors
+            for model in executor.models
+            if executor.device == "cpu" and model.kind != "python"
+        }
         self._doubts: dict[str, CostDoubt] = {}
         self.loads = LoadBook()
 
@@ -194,9 +203,17 @@ class CapacityLoop:
         seen = measured.get(cost.model)
         if seen is None or not seen.samples:
             return cost
-        share = self.loads.on_processor(wiring.executor_process(cost.executor))
-        host_ns = cost.host_ns if share is None else seen.stream_ns * share + view_ns + CONTROL_NS
-        return msgspec.structs.replace(cost, stream_ns=seen.stream_ns, host_ns=host_ns, measured=True)
+        rates = self.loads.model(wiring.executor_process(cost.executor), cost.model)
+        if rates is None:
+            return msgspec.structs.replace(cost, stream_ns=seen.stream_ns)
+        # On a busy processor a call takes longer only because others run meanwhile. Planned with that time, fewer calls
+        # would make each seem cheaper, and the plan would swing: what it needs of a core does not change.
+        if rates.on_processor >= BOUND_BY_PROCESSOR:
+            self._bound_by_processor.add(cost.model)
+        stream_ns = rates.cpu_ns if cost.model in self._bound_by_processor else seen.stream_ns
+        return msgspec.structs.replace(
+            cost, stream_ns=stream_ns, host_ns=rates.cpu_ns + view_ns + CONTROL_NS, measured=True
+        )
 
     def _fixed_ns(self, rates: Mapping[str, CameraRates]) -> float:
         """What ingest takes beside decoding and views, whatever is analysed: packets, notices, statistics."""

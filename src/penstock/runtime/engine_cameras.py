@@ -14,12 +14,16 @@ from penstock.runtime import wiring
 
 log = logging.getLogger(__name__)
 
+OLD_FRAMES_WARNED_OF = 20
+"""in a row, that were older than every budget when they arrived"""
+
 
 class EngineCamera:
     """One camera, as the news of it say."""
 
     __slots__ = (
         "_longest_budget_ns",
+        "_old_in_a_row",
         "handed_index",
         "ingest",
         "lanes",
@@ -46,6 +50,7 @@ class EngineCamera:
         self.session = 0
         self.lossless = lossless
         self._longest_budget_ns = max((lane.budget_ns for lane in lanes), default=0)
+        self._old_in_a_row = 0
         self.last_capture_ns = 0
         self.last_index = 0
         """of the newest frame heard of, whose capture `last_capture_ns` is: crops are of older ones"""
@@ -57,9 +62,11 @@ class EngineCamera:
     def warn_of_delay(self, age_ns: int) -> None:
         """Says that no lane can analyse this camera in time, where its frames are older than every budget on arrival.
 
-        Encoders with B-frames send a picture only after later ones; a camera or a network may be slow besides.
+        Encoders with B-frames send a picture only after later ones; a camera or a network may be slow besides. A host
+        that is busy for a moment is no reason to doubt the camera.
         """
-        if age_ns > self._longest_budget_ns:
+        self._old_in_a_row = self._old_in_a_row + 1 if age_ns > self._longest_budget_ns else 0
+        if self._old_in_a_row >= OLD_FRAMES_WARNED_OF:
             log.warning(
                 "frames are %.0f ms old when they arrive, and the budget is %.0f ms: none can be analysed in time. "
                 "Turn B-frames off in the camera, or raise detect.budget",

@@ -11,6 +11,7 @@ from penstock.contracts.messages import (
     Completed,
     Load,
     Message,
+    ModelLoad,
     ModelReady,
     ModelUnavailable,
     Submit,
@@ -138,7 +139,10 @@ class ExecutorUnit:
             Load(
                 at_ns=self._shell.clock.now_ns(),
                 cpu_ns=processor_ns(),
-                busy_ns=sum(self._executor.statistics().busy_ns),
+                models=tuple(
+                    ModelLoad(model, views, busy_ns)
+                    for model, (views, busy_ns) in self._executor.statistics().models.items()
+                ),
                 resident_bytes=resident_bytes(),
             )
         )

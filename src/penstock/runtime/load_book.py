@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from penstock.contracts.messages import CameraLoad, Load
+from penstock.contracts.messages import CameraLoad, Load, ModelLoad
 
 NS_PER_S = 1_000_000_000
 # Long enough for several keyframes of a usual camera, short enough to follow one that changes its rate.
-_WINDOW_NS = 10 * NS_PER_S
+_CAMERA_WINDOW_NS = 10 * NS_PER_S
+# A model that becomes slow must show within the time in which the plan is to settle.
+_MODEL_WINDOW_NS = 3 * NS_PER_S
+LEAST_BUSY_NS = NS_PER_S // 20
+"""of an executor within the window: below it, its own work would pass for its models'"""
 
 
 class CameraRates(msgspec.Struct, frozen=True, gc=False):
@@ -29,6 +33,18 @@ class CameraRates(msgspec.Struct, frozen=True, gc=False):
     views_fps: float
 
 
+class ModelRates(msgspec.Struct, frozen=True, gc=False):
+    """One model on its executor over the last seconds."""
+
+    busy_ns: float
+    """one stream was taken for so long by one view, waiting for a core included"""
+    cpu_ns: float
+    """processor time of one view, with its part of the executor's own work"""
+    on_processor: float
+    """part of the executor's busy time in which it used a core: little for a device beside the processor, and for
+    models that wait"""
+
+
 class _Process:
     """The loads of one life of one process within the window."""
 
@@ -40,7 +56,8 @@ class _Process:
             # A new life counts from zero again.
             self.loads.clear()
         self.loads.append(load)
-        while len(self.loads) > 2 and load.at_ns - self.loads[1].at_ns >= _WINDOW_NS:
+        window_ns = _CAMERA_WINDOW_NS if load.cameras else _MODEL_WINDOW_NS
+        while len(self.loads) > 2 and load.at_ns - self.loads[1].at_ns >= window_ns:
             del self.loads[0]
 
 
@@ -69,16 +86,26 @@ class LoadBook:
         span = self._span(process)
         return 0.0 if span is None else (span[1].cpu_ns - span[0].cpu_ns) / (span[1].at_ns - span[0].at_ns)
 
-    def on_processor(self, process: str) -> float | None:
-        """Part of an executor's busy time in which it used a core of this host (0–1, more where one call uses several);
-        None while too little is known."""
+    def model(self, process: str, model: str) -> ModelRates | None:
+        """What one view costs a model; None while too little is known."""
         span = self._span(process)
         if span is None:
             return None
-        busy_ns = span[1].busy_ns - span[0].busy_ns
-        if busy_ns < NS_PER_S // 20:
+        before, now = ({one.model: one for one in load.models} for load in span)
+        busy_ns = sum(one.busy_ns for one in now.values()) - sum(one.busy_ns for one in before.values())
+        if model not in now or busy_ns < LEAST_BUSY_NS:
             return None
-        return (span[1].cpu_ns - span[0].cpu_ns) / busy_ns
+        earlier = before.get(model, ModelLoad(model))
+        views = now[model].views - earlier.views
+        if not views:
+            return None
+        part = (now[model].busy_ns - earlier.busy_ns) / busy_ns
+        cpu_ns = span[1].cpu_ns - span[0].cpu_ns
+        return ModelRates(
+            busy_ns=(now[model].busy_ns - earlier.busy_ns) / views,
+            cpu_ns=cpu_ns * part / views,
+            on_processor=cpu_ns / busy_ns,
+        )
 
     def cameras(self) -> Iterator[tuple[str, CameraRates]]:
         """Every camera whose process has told of it twice."""

@@ -151,4 +151,5 @@ class Answers:
 
 def may_probe(lane: Lane, running: int, views: int, now_ns: int, deadline_ns: int) -> bool:
     """Whether a frame may be risked that is predicted to be too late. Not one that is too late already."""
-    return now_ns < deadline_ns and lane.queue.costs.may_probe(running, now_ns, views)
+    queue = lane.queue
+    return now_ns < deadline_ns and queue.costs.may_probe(running, now_ns, views, queue.executor.probe_share)

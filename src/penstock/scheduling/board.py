@@ -46,6 +46,7 @@ class Board:
         of_camera: dict[str, list[Lane]] = {}
         for lane in self.lanes:
             lane.queue = self.queues[lane.model]
+            lane.queue.used = True
             self.by_model.setdefault(lane.model, []).append(lane)
             of_camera.setdefault(lane.camera, []).append(lane)
         self.cameras = {name: CameraLanes(of) for name, of in of_camera.items()}

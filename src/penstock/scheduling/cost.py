@@ -13,8 +13,9 @@ from collections.abc import Iterable
 WINDOW = 64
 QUANTILE = 0.9
 PROBE_NS = 1_000_000_000
-# Probes of a model that is too slow take at most this part of a stream.
+# Probes of a model that is too slow take at most this part of a stream; less where other models have only that stream.
 PROBE_SHARE = 0.1
+CROWDED_PROBE_SHARE = 0.02
 # So many samples in a row beyond these multiples of the quantile mean that it belongs to another time.
 SLOWER, SLOWER_COUNT = 1.5, 3
 FASTER, FASTER_COUNT = 0.5, 8
@@ -128,9 +129,9 @@ class CostModel:
         nearest = min(self._by_views, key=lambda seen: abs(seen - views))
         return self._by_views[nearest].value * views // nearest
 
-    def may_probe(self, running: int, now_ns: int, views: int = 1) -> bool:
+    def may_probe(self, running: int, now_ns: int, views: int = 1, share: float = PROBE_SHARE) -> bool:
         """Whether what is known of this case is so old that a call may be risked against it."""
-        wait_ns = max(PROBE_NS, self.predict_ns(running, views) / PROBE_SHARE)
+        wait_ns = max(PROBE_NS, self.predict_ns(running, views) / share)
         if self._probed_ns is not None and now_ns - self._probed_ns < wait_ns:
             return False
         tried_ns = self._tried_ns.get(views << _LOAD_BITS | running)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from penstock.scheduling.calls import Call
-from penstock.scheduling.cost import RunningQuantile
+from penstock.scheduling.cost import CROWDED_PROBE_SHARE, PROBE_SHARE, RunningQuantile
 from penstock.scheduling.model_queue import Entry, ModelQueue
 
 DEFAULT_VIEW_LATENCY_NS = 3_000_000
@@ -70,6 +70,12 @@ class ExecutorState:
             return None
         first_end_ns = min([call.finish_at_ns for call in self.started.values()])
         return first_end_ns - (self.view_latency.value or DEFAULT_VIEW_LATENCY_NS)
+
+    @property
+    def probe_share(self) -> float:
+        """The part of a stream that probes of one model may take."""
+        crowded = self.streams == 1 and sum(queue.used for queue in self.queues) > 1
+        return CROWDED_PROBE_SHARE if crowded else PROBE_SHARE
 
     def free_streams(self) -> int:
         """Streams that no call has or is about to have."""

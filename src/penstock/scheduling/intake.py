@@ -53,6 +53,7 @@ class Intake:
                 ledger.settle(Fate.DEPENDENCY_STALE, missed + 1)
                 lane.saw_due(index, capture_ns, needed=False)
                 self._board.leave(lane, Fate.SUPERSEDED)
+                lane.stay_due(capture_ns)
             else:
                 if missed:
                     ledger.settle(Fate.SUPERSEDED, missed)
@@ -90,6 +91,7 @@ class Intake:
         elif not met:
             # A candidate before it still has its boxes and its pixels: it is not replaced.
             ledger.settle(Fate.DEPENDENCY_STALE)
+            lane.stay_due(capture_ns)
         else:
             lane.candidate_views = min(crops, lane.crops.limit)
             self._take(lane, index, capture_ns, now_ns)

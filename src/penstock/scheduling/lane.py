@@ -154,6 +154,10 @@ class Lane:
             self.due_ns = capture_ns
         self.due_ns = self.due_after(capture_ns)
 
+    def stay_due(self, capture_ns: int) -> None:
+        """A due frame lacked what the lane requires: the next one is due, and sets the pace. Nothing is made up for."""
+        self.due_ns = max(self.due_ns, capture_ns)
+
     def due_after(self, capture_ns: int) -> int:
         """When the lane will be due again if a frame of that capture is taken."""
         return max(self.due_ns + self.interval_ns, capture_ns + self.interval_ns // 8)

@@ -21,7 +21,7 @@ Entry = tuple[int, int, int, int, Lane]
 class ModelQueue:
     """A heap by rank and deadline. An entry whose token is not its lane's is stale: its lane has left."""
 
-    __slots__ = ("_heap", "costs", "executor", "model", "sizes", "stream", "suspension", "waiting")
+    __slots__ = ("_heap", "costs", "executor", "model", "sizes", "stream", "suspension", "used", "waiting")
 
     def __init__(self, model: str, executor: "ExecutorState") -> None:
         self.model = model
@@ -34,6 +34,8 @@ class ModelQueue:
         self.stream = DecayingMean(COST_MEMORY_NS)
         """nanoseconds for which one view takes a stream"""
         self.suspension = Suspension()
+        self.used = False
+        """any lane runs it"""
 
     def push(self, lane: Lane) -> None:
         """The lane waits from now on."""

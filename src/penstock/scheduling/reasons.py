@@ -155,7 +155,7 @@ def limit_of(lane: LaneDemand, share: LaneShare, step: LadderStep, *, refused: b
     """What a lane's grant names as its limit."""
     if step is LadderStep.FULL:
         return ""
-    if not share.fps and lane.floor_fps > 0 and not refused:
+    if not share.fps and lane.floor_fps > 0 and share.limited_by != DECODE and not refused:
         return FLOOR
     return share.limited_by
 

@@ -193,10 +193,18 @@ def _model(families: Families, model: ModelStatistics) -> None:
 
 
 def _rule(families: Families, rule: RuleStatistics) -> None:
-    labels = {"rule": rule.rule, "camera": rule.camera}
+    labels = {"rule": rule.rule, "camera": rule.camera, "shadow": _on_trial(rule)}
     families.counter("rule_evaluations", "Evaluations.", labels, rule.evaluations)
     families.counter("rule_confirmed", "Events confirmed.", labels, rule.confirmed)
     families.counter("rule_blind_seconds", "Time in which it could not be decided.", labels, rule.blind_ns / NS_PER_S)
+    families.counter("rule_known_seconds", "Time in which it could be decided.", labels, rule.known_ns / NS_PER_S)
+
+
+def _on_trial(rule: RuleStatistics) -> str:
+    """Empty for what is real; `rule` where the rule is on trial, or the model that its twin tries."""
+    if rule.shadow_lane:
+        return rule.shadow_lane.removeprefix(f"{rule.camera}/")
+    return "rule" if rule.shadow else ""
 
 
 def _engine(families: Families, engine: EngineStatistics) -> None:

@@ -17,7 +17,7 @@ HEAD_S = 5.0
 ANSWER_S = 20.0
 HEAD_BYTES = 16 * 1024
 ANSWERING, ANSWER_WITHIN = "penstock.answering", "within"
-"""extension of the HTTP scope, and its one value: a function that gives the answer under way so many seconds from now"""
+"""extension of the HTTP scope, and its one value: a function that gives the answer under way so many seconds more"""
 
 
 @dataclass(frozen=True, slots=True)

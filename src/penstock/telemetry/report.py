@@ -44,6 +44,7 @@ def run_report(
     for event in events:
         if event.event_id not in newest or event.revision >= newest[event.event_id].revision:
             newest[event.event_id] = event
+    in_order = sorted(newest.values(), key=lambda event: event.start_utc_ns)
     unbalanced = [f"access units of {_stream(camera)}" for camera in cameras if not _closed(camera)]
     unbalanced += [
         f"frames of lane {lane.camera}/{lane.model}" for lane in lanes if not lane.balanced or lane.in_flight
@@ -59,7 +60,8 @@ def run_report(
         "cameras": {_stream(camera): _camera(camera) for camera in cameras},
         "lanes": {f"{lane.camera}/{lane.model}": _lane(lane, duration_s) for lane in lanes},
         "models": {model.model: _model(model) for model in all_models(processes)},
-        "events": [_event(event) for event in sorted(newest.values(), key=lambda event: event.start_utc_ns)],
+        "events": [_event(event) for event in in_order if not event.shadow],
+        "shadow_events": [{**_event(event), "model": event.shadow_model} for event in in_order if event.shadow],
         "clips": [_evidence(event, piece) for event in newest.values() for piece in event.evidence],
         "processes": _processes(processes),
     }

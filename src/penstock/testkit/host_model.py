@@ -66,6 +66,21 @@ class ExecutorModel(msgspec.Struct, frozen=True):
     """from giving up a hung executor to its models being ready again"""
 
 
+class Hops(msgspec.Struct, frozen=True):
+    """Recorded times of messages, and of making views, each taken in order and again from the first at the end."""
+
+    ask_ns: tuple[int, ...]
+    """from the engine's ask to ingest beginning with the view"""
+    view_ns: tuple[int, ...]
+    """from the pixels to the engine's submission"""
+    submit_ns: tuple[int, ...]
+    """from there to the executor"""
+    result_ns: tuple[int, ...]
+    """from the model's end to the engine"""
+    making_ns: tuple[int, ...]
+    """of one view"""
+
+
 class HostModel(msgspec.Struct, frozen=True):
     """One host and what it is told to do."""
 
@@ -83,6 +98,8 @@ class HostModel(msgspec.Struct, frozen=True):
     view_sigma: float = 0.3
     hop_ns: int = 150_000
     """one message from process to process"""
+    hops: Hops | None = None
+    """in place of `hop_ns` and `view_ns`: as a run recorded them"""
     control_ns: int = 150_000
     """processor time of one analysis outside model and view"""
     start_spread_ns: int = NS_PER_S

@@ -8,7 +8,7 @@ it, one hop later.
 
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from penstock.contracts.frames import FrameRef
 from penstock.contracts.work import OutcomeStatus
@@ -100,7 +100,7 @@ class SimulatedCall:
 class SimulatedExecutor:
     """Streams and queue. What must happen at an instant is returned to the host, which has the events."""
 
-    def __init__(self, model: ExecutorModel, processor: Processor, chance: random.Random, hop_ns: int) -> None:
+    def __init__(self, model: ExecutorModel, processor: Processor, chance: random.Random, hop: Iterator[int]) -> None:
         self.model = model
         self.models = {one.name: one for one in model.models}
         self.running: set[SimulatedCall] = set()
@@ -111,7 +111,7 @@ class SimulatedExecutor:
         self._queue: deque[SimulatedCall] = deque()
         self._processor = processor
         self._chance = chance
-        self._hop_ns = hop_ns
+        self._hop = hop
 
     @property
     def queued(self) -> int:
@@ -119,7 +119,7 @@ class SimulatedExecutor:
 
     def submit(self, call: SimulatedCall, now_ns: int) -> bool:
         """The engine sends a call; True where it starts (its `end_ns` is set), False where it waits."""
-        call.received_ns = now_ns + self._hop_ns
+        call.received_ns = now_ns + next(self._hop)
         if len(self.running) < self.model.streams:
             self._start(call, call.received_ns, now_ns)
             return True

@@ -19,6 +19,7 @@ and `auto` decoding counts as always awake. The host's steady work is averaged o
 import random
 from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import cycle
 from typing import Protocol
 
 import msgspec
@@ -110,7 +111,8 @@ class SimulatedHost:
         self.now_ns = 0
         self.events = 0
         self.analyses = 0
-        self.late = 0
+        self.late_of = [0] * len(model.lanes)
+        """results that were older than their budget, by lane number"""
         self.processor = Processor(model.cores, model.contention)
         self.watcher = watcher
         self._chance = random.Random(f"host {seed}")
@@ -119,6 +121,13 @@ class SimulatedHost:
         self._order = 0
         self._heap: list[tuple[int, int, int, object]] = []
         self._hop_ns = model.hop_ns
+        hops = model.hops
+        steady = (model.hop_ns,)
+        self._ask_hop = cycle(steady if hops is None else hops.ask_ns)
+        self._view_hop = cycle(steady if hops is None else hops.view_ns)
+        self._result_hop = cycle(steady if hops is None else hops.result_ns)
+        submit_hop = cycle(steady if hops is None else hops.submit_ns)
+        self._making = None if hops is None else cycle(hops.making_ns)
         self._wake_ns = _NEVER_NS
         executor_of = {one.name: executor.name for executor in model.executors for one in executor.models}
         models = {one.name: one for executor in model.executors for one in executor.models}
@@ -146,7 +155,7 @@ class SimulatedHost:
             )
             self.cameras[camera.name] = SimulatedCamera(camera, seed, self._ingests[camera.ingest], paced, lanes)
         self.executors = {
-            one.name: SimulatedExecutor(one, self.processor, self._chance, model.hop_ns) for one in model.executors
+            one.name: SimulatedExecutor(one, self.processor, self._chance, submit_hop) for one in model.executors
         }
         self.rules = SimulatedRules(model.rules, model.lanes, models)
         self.plan = SimulatedPlan(model, self.scheduler) if model.planned else None
@@ -279,19 +288,20 @@ class SimulatedHost:
         views = self._findings.views_of(ask.lane, ask.frame_index) if ask.frame_index else 1
         view = AskedView(ask.ticket, self._number_of[ask.lane], camera, now_ns, views)
         ingest = camera.ingest
-        begin_ns = max(now_ns + self._hop_ns, ingest.free_at_ns)
+        begin_ns = max(now_ns + next(self._ask_hop), ingest.free_at_ns)
         arrivals = camera.arrivals
         index = ask.frame_index or arrivals.newest_at(begin_ns)
         if not views or index <= max(ask.after_index, camera.newest_session_index):
-            self._at(begin_ns + self._hop_ns, _VIEW, view)
+            self._at(begin_ns + next(self._view_hop), _VIEW, view)
             return
         view.index = index
         view.capture_ns = arrivals.capture_ns(index)
         view.decoded_ns = arrivals.decoded_ns(index)
         self._views_made += views
-        made_ns = begin_ns + round(views * self._views[ask.ticket & MASK] / self.processor.speed)
+        making_ns = self._views[ask.ticket & MASK] if self._making is None else next(self._making)
+        made_ns = begin_ns + round(views * making_ns / self.processor.speed)
         ingest.free_at_ns = view.made_ns = made_ns
-        self._at(made_ns + self._hop_ns, _VIEW, view)
+        self._at(made_ns + next(self._view_hop), _VIEW, view)
 
     def _on_view(self, view: AskedView, now_ns: int) -> bool:
         camera = view.camera
@@ -323,7 +333,7 @@ class SimulatedHost:
 
     def _await_end(self, call: SimulatedCall, now_ns: int) -> None:
         if call.end_ns < _NEVER_NS:
-            self._at(max(now_ns, call.end_ns + self._hop_ns), _TAKEN, (call, call.end_ns))
+            self._at(max(now_ns, call.end_ns + next(self._result_hop)), _TAKEN, (call, call.end_ns))
 
     def _retime(self, before: float, now_ns: int) -> None:
         if self.processor.speed != before:
@@ -355,7 +365,7 @@ class SimulatedHost:
         age_ns = now_ns - view.capture_ns
         self.analyses += 1
         late = age_ns > lane.budget_ns
-        self.late += late
+        self.late_of[view.lane] += late
         self._ages[view.lane].record(age_ns)
         if self.watcher is not None:
             self.watcher.analysed(view, call, now_ns)

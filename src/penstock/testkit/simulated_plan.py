@@ -4,11 +4,11 @@ What lanes and models cost comes from the scheduler's own measurements. What cam
 the model, where a live engine measures it with some error: this flatters how soon and how exactly decoding is planned.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from penstock.contracts.capacity import CapacityPlan, PlanChange
+from penstock.contracts.capacity import CapacityPlan, LaneGrant, PlanChange
 from penstock.scheduling.capacity import CapacityPlanner
 from penstock.scheduling.picture import CameraCost, ExecutorSupply, HostSupply, LaneDemand, ModelCost, Picture
 from penstock.scheduling.planner_settings import PlannerSettings
@@ -36,6 +36,10 @@ class SimulatedPlan:
                 self._models[model.name] = model
         self._demands: tuple[LaneDemand, ...] = ()
         self._applied = False
+        self._granted_ns: dict[str, float] = {}
+        """analyses granted so far, by lane: rate × time, in nanoseconds"""
+        self._granted_from_ns = 0
+        self._grants: tuple[LaneGrant, ...] = ()
         self._cameras = tuple(
             CameraCost(
                 camera.name,
@@ -98,12 +102,25 @@ class SimulatedPlan:
         plan = self._planner.update(self.picture(), now_ns)
         if not plan.changes and self._applied:
             return None
+        self._integrate(now_ns)
         self._applied = True
         self.changes.extend(plan.changes)
+        self._grants = plan.lanes
         self._scheduler.apply(plan)
         return plan
 
+    def granted_fps(self, until_ns: int) -> dict[str, float]:
+        """Mean granted rate by lane, from the start to `until_ns`, not earlier than the last update."""
+        self._integrate(until_ns)
+        return {lane: granted / max(1, until_ns) for lane, granted in self._granted_ns.items()}
 
-def settled_after_ns(changes: Iterable[PlanChange], since_ns: int) -> int:
-    """From `since_ns` to the last change after it; 0 where there is none."""
-    return max((change.at_ns - since_ns for change in changes if change.at_ns > since_ns), default=0)
+    def _integrate(self, now_ns: int) -> None:
+        passed_ns = now_ns - self._granted_from_ns
+        self._granted_from_ns = now_ns
+        if not self._applied:
+            for lane in self._host.lanes:
+                self._granted_ns[lane.name] = lane.max_fps * passed_ns
+            return
+        for grant in self._grants:
+            self._granted_ns[grant.lane] += grant.fps * passed_ns
+

@@ -75,3 +75,12 @@ def test_a_spinning_thread_ends_when_it_is_stopped() -> None:
     assert threading.active_count() == before + 1
     spinning.stop()
     assert threading.active_count() == before
+
+
+def test_a_thread_that_a_model_lets_spin_ends_with_the_model() -> None:
+    before = set(threading.enumerate())
+    model = LatencyModel(spins=True, clock=SimulatedClock())
+    (spinning,) = set(threading.enumerate()) - before
+    del model
+    spinning.join(30)
+    assert not spinning.is_alive()

@@ -11,7 +11,7 @@ import pytest
 from penstock.base.clock import SimulatedClock
 from penstock.contracts.identity import Role
 from penstock.contracts.messages import CameraLoad, CameraState
-from penstock.contracts.packets import EncodedPacket, StreamInfo
+from penstock.contracts.packets import EncodedPacket, RawFrame, StreamInfo
 from penstock.contracts.sources import SessionStatistics, SourceError, SourceFault
 from penstock.contracts.specs import DecodePolicy, GateSpec, StreamSpec
 from penstock.framebus.counters import CounterBlock
@@ -444,7 +444,9 @@ def test_a_stream_is_decoded_as_it_is_configured_and_kept_whole(
     units = life.run().units
     assert seqs == shown
     assert (units.received, units.decoded, units.skipped, units.in_flight) == (20, len(shown), 20 - len(shown), 0)
-    assert life.worker.status().ring.packets == 20
+    status = life.worker.status()
+    assert status.ring.packets == 20
+    assert status.last_capture_ns == film.packets[-1].capture.mono_ns, "a camera that is passed over is not silent"
     assert life.counters[Word.UNPROVEN] == 0
 
 
@@ -514,3 +516,22 @@ def test_what_is_passed_over_is_not_missed(
     life = Life([film.packets[1:40]], film.info, decode=policy)
     life.run()
     assert ["no keyframe for 10 s" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_raw_pictures_are_shown_as_the_policy_asks_and_all_kept_for_clips(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device at 4 pictures a second that sends no packets: one a second stands for the rest."""
+    life = Life([film.packets[:12]], film.info, decode=DecodePolicy.KEYFRAMES)
+    read = ScriptedSession.wait_read
+
+    def wait_read(session: ScriptedSession) -> RawFrame:
+        packet = read(session)
+        capture = msgspec.structs.replace(packet.capture, mono_ns=packet.id.seq * 250 * MS)
+        return RawFrame(packet.id, "gray", 64, 48, bytes(64 * 48), packet.received_ns, capture)
+
+    monkeypatch.setattr(ScriptedSession, "wait_read", wait_read)
+    units = life.run().units
+    assert (units.received, units.decoded, units.skipped, units.frames, units.in_flight) == (12, 3, 9, 3, 0)
+    assert life.worker.status().ring.packets == 12
+    assert (life.worker.load().decoded, life.worker.load().keyframes) == (3, 3)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.contracts.messages import CameraLoad, Load
+from penstock.contracts.messages import CameraLoad, Load, ModelLoad
 from penstock.runtime.load_book import LoadBook
 
 S = 1_000_000_000
@@ -10,7 +10,7 @@ MS = 1_000_000
 
 
 def load(second: int, cpu_ms: int = 0, busy_ms: int = 0, *cameras: CameraLoad) -> Load:
-    return Load(second * S, cpu_ms * MS, busy_ms * MS, 0, cameras)
+    return Load(second * S, cpu_ms * MS, (ModelLoad("m", busy_ms // 10, busy_ms * MS),), 0, cameras)
 
 
 def camera(units: int, decoded: int, decode_ms: int, views: int = 0, view_ms: int = 0) -> CameraLoad:
@@ -58,14 +58,28 @@ def test_a_process_that_begins_again_counts_from_zero() -> None:
     assert book.cpu_rate("e") == 0.0
     book.heard("e", load(6, 600, 1000))
     assert book.cpu_rate("e") == 0.5
-    assert book.on_processor("e") == 0.5
+    rates = book.model("e", "m")
+    assert rates is not None
+    assert (rates.on_processor, rates.cpu_ns, rates.busy_ns) == (0.5, 5 * MS, 10 * MS)
     book.gone("e")
     assert book.cpu_ns() == 0
-    assert book.on_processor("e") is None
+    assert book.model("e", "m") is None
 
 
 def test_an_executor_that_hardly_runs_says_nothing_of_its_calls() -> None:
     book = LoadBook()
     book.heard("e", load(1))
     book.heard("e", load(2, 30, 10))
-    assert book.on_processor("e") is None
+    assert book.model("e", "m") is None
+
+
+def test_an_executors_time_is_shared_by_its_models_as_their_calls_are() -> None:
+    book = LoadBook()
+    book.heard("e", Load(S, 0, (ModelLoad("slow"),)))
+    book.heard("e", Load(2 * S, 800 * MS, (ModelLoad("slow", 10, 750 * MS), ModelLoad("quick", 50, 250 * MS))))
+    slow, quick = book.model("e", "slow"), book.model("e", "quick")
+    assert slow is not None
+    assert quick is not None
+    assert (slow.cpu_ns, slow.busy_ns) == (60 * MS, 75 * MS)
+    assert (quick.cpu_ns, quick.busy_ns) == (4 * MS, 5 * MS)
+    assert book.model("e", "other") is None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from penstock.contracts.capacity import CapacityPlan, LadderStep, LaneGrant
 from penstock.contracts.fates import Fate
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import OutcomeStatus
@@ -31,6 +32,7 @@ class Rig:
         quiet_ms: int = 5_000,
         hang_ms: int = 10_000,
         executors: dict[str, tuple[str, ...]] | None = None,
+        max_batch: int = 1,
     ) -> None:
         words = len(lanes) * WORDS_PER_LANE
         counters = CounterBlock(memoryview(bytearray(8 * words)), words)
@@ -43,7 +45,7 @@ class Rig:
         self.executors = {name: ExecutorState(name, streams, of, hang_ms * MS) for name, of in executors.items()}
         self.scheduler = Scheduler(self.lanes.values(), self.executors.values())
         for model in home:
-            self.scheduler.model_ready(model, {})
+            self.scheduler.model_ready(model, {}, max_batch)
 
     def offer(self, camera: str, index: int, at_ms: int, *, moved: bool = True, now_ms: int | None = None) -> list[str]:
         """A frame captured `at_ms` after the start is told at `now_ms`, by default at once; names of still lanes."""
@@ -72,6 +74,11 @@ class Rig:
                     ran.append(lane)
                 self.finish(ticket, at_ms + took_ms)
         return ran
+
+    def grant(self, lane: str, fps: float, at_ms: int = 0) -> None:
+        """The plan gives the lane so much; 0 lets its model not run."""
+        step = LadderStep.REDUCED if fps else LadderStep.MOTION_ONLY
+        self.scheduler.apply(CapacityPlan(START_NS + at_ms * MS, (LaneGrant(lane, step, fps),)))
 
     def fates(self, lane: str) -> dict[str, int]:
         """The fates that occurred, by name."""
