@@ -161,7 +161,9 @@ def test_only_the_sampled_part_is_sent(collector: Collector) -> None:
 
 
 @pytest.mark.parametrize("broken", ["nobody listens", "refuses", "never answers"])
-def test_a_collector_that_does_not_work_delays_nobody(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collector_that_does_not_work_delays_nobody(
+    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(open_telemetry, "BATCHES_BOUND", 2)
     monkeypatch.setattr(open_telemetry, "BATCH_BOUND", 2)
     silent = socket.create_server(("127.0.0.1", 0))
@@ -176,7 +178,7 @@ def test_a_collector_that_does_not_work_delays_nobody(broken: str, monkeypatch: 
 
             def accounted() -> bool:
                 now = run.export.statistics()
-                return bool(now.failed if broken == "refuses" else now.dropped)
+                return now.failed > 0 and (now.dropped > 0 or broken == "refuses")
 
             wait_for(accounted)
             # The reader goes on: what is written now is read in time, whatever the sender does.
@@ -186,6 +188,11 @@ def test_a_collector_that_does_not_work_delays_nobody(broken: str, monkeypatch: 
             assert now.exported == 0
             assert now.missed == 0
             assert now.backlog <= 2
+    # Said once, not at every attempt.
+    said = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert len(said) == 1
+    assert said[0].startswith(f"traces cannot be sent to {endpoint}/v1/traces: ")
+    assert "no reason" not in said[0]
 
 
 def test_it_ends_where_it_never_began() -> None:

@@ -17,10 +17,13 @@ def text(report: FleetReport) -> str:
     """A few lines and one table."""
     spec = report.spec
     seconds = spec.for_ns / 1e9
-    lines = [
+    about = (
         f"{spec.cameras} cameras on {spec.hosts} hosts for {format_duration(spec.for_ns)}, seed {spec.seed}: "
         f"{spec.fps:g}/s each of a {spec.model_cost_ns / 1e6:g} ms model on {spec.streams} streams and "
-        f"{spec.cores:g} cores, something moves {spec.moving:.0%} of the time",
+        f"{spec.cores:g} cores, something moves {spec.moving:.0%} of the time"
+    )
+    lines = [
+        about,
         "",
         "priority   lanes  wanted/s  granted/s  analysed/s   least/s   age p50      p95      p99    p99.9    late",
     ]
@@ -34,21 +37,23 @@ def text(report: FleetReport) -> str:
     fates = ", ".join(f"{name} {count}" for name, count in report.fates.items() if count)
     steps = ", ".join(f"{name} {count}" for name, count in report.steps.items() if count)
     hosts = report.hosts
+    hourly = report.plan_changes / max(1, len(hosts)) / (seconds / 3600)
+    plan = f"plan: {report.plan_changes} changes, {hourly:.1f} per host and hour"
+    use = f"device use: {_spread([host.device_use for host in hosts])}; "
+    use += f"processor use: {_spread([host.host_use for host in hosts])}"
     lines += [
         "",
         f"frames: {offered}: {fates}",
         f"lanes at the end: {steps}",
-        f"plan: {report.plan_changes} changes, "
-        f"{report.plan_changes / max(1, len(hosts)) / (seconds / 3600):.1f} per host and hour",
-        f"device use: {_spread([host.device_use for host in hosts])}; "
-        f"processor use: {_spread([host.host_use for host in hosts])}",
+        plan,
+        use,
     ]
     if spec.rules:
         lines.append(f"rules: {report.rule_events} events; could not say {report.rule_blind:.2%} of the time")
     short = sum(host.decode_short_s > 0 for host in hosts)
     if short:
         lines.append(
-            f"On {short} hosts decoding alone took more than there is for some time: their ages are too good to be true. "
+            f"On {short} hosts decoding alone took more than there is for a while: their ages are too good to be true. "
             "Give them fewer cameras, more cores, or sub-streams."
         )
     return "\n".join(lines) + "\n"

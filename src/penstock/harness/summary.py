@@ -9,8 +9,10 @@ figure is of one camera (`actual_camera_fps`, `effective_fps`, `frame_loss_rate`
 - `total_execs`: calls that gave a result.
 - `total_skips`: frames that a lane was due for and that did not run: superseded, expired or shed.
 - `total_frame_drops`: frames of the cameras' schedules that no lane could be offered.
-- `effective_fps`: offered frames per second and lane that were dealt with as wanted: all but the skipped ones. A frame
-  that the lane's rate did not ask for, or that showed nothing new, was dealt with.
+- `refused_fps`: what the capacity plan, at the end, granted all lanes together less than they asked for. Frames that a
+  reduced rate passes over end `not_due` and are no skips.
+- `effective_fps`: offered frames per second and lane that were dealt with as wanted: all but those skipped and refused.
+  A frame that the lane's wanted rate did not ask for, or that showed nothing new, was dealt with.
 - `frame_loss_rate`: frames per second of a camera that its lanes should have had and did not: what the source dropped,
   and what is between `actual_camera_fps` and `effective_fps`. Without lanes only the first.
 - `age_*`: from capture to the result in the engine, where the capture is the instant at which the frame was due.
@@ -55,6 +57,7 @@ OWN_COLUMNS = (
     "over_budget_share",
     "wanted_fps",
     "analysed_fps",
+    "refused_fps",
     "jain_worst_priority",
     "high_priority_share",
     "model_failed",
@@ -96,6 +99,7 @@ def summary_row(run_id: int, scenario: Scenario, found: Measured, *, complete: b
         "over_budget_share": round(over_budget_share(found.lanes), 6),
         "wanted_fps": round(sum(lane.wanted_fps for lane in found.lanes), 3),
         "analysed_fps": round(sum(lane.analysed_fps for lane in found.lanes), 3),
+        "refused_fps": round(sum(refused_fps(lane) for lane in found.lanes), 3),
         "jain_worst_priority": round(min(fairness_by_priority(found).values(), default=1.0), 5),
         "high_priority_share": round(high_priority_share(found), 4),
         "model_failed": found.fate(Fate.MODEL_FAILED),
@@ -119,12 +123,17 @@ def camera_rates(found: Measured) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     actual_fps = sum(camera.fps for camera in found.cameras) / cameras
     dropped_fps = sum(camera.lost / camera.seconds for camera in found.cameras if camera.seconds > 0) / cameras
-    rates = [(lane.offered - lane.skipped) / lane.seconds for lane in found.lanes if lane.seconds > 0]
-    if not rates:
+    lanes = [lane for lane in found.lanes if lane.seconds > 0]
+    if not lanes:
         return actual_fps, actual_fps, dropped_fps
-    effective_fps = sum(rates) / len(rates)
-    skipped_fps = sum(lane.skipped / lane.seconds for lane in found.lanes if lane.seconds > 0) / len(rates)
-    return actual_fps, effective_fps, dropped_fps + skipped_fps
+    offered_fps = sum(lane.offered / lane.seconds for lane in lanes) / len(lanes)
+    lost_fps = sum(lane.skipped / lane.seconds + refused_fps(lane) for lane in lanes) / len(lanes)
+    return actual_fps, max(0.0, offered_fps - lost_fps), dropped_fps + min(lost_fps, offered_fps)
+
+
+def refused_fps(lane: LaneMeasured) -> float:
+    """What the plan grants the lane less than it wants; 0 for one that it has paused, whose frames all end `shed`."""
+    return max(0.0, lane.wanted_fps - lane.granted_fps) if lane.granted_fps > 0 else 0.0
 
 
 def over_budget_share(lanes: Iterable[LaneMeasured]) -> float:

@@ -5,14 +5,11 @@ number on the screen) happens when the journal's thread says that it is on disk.
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from penstock import __version__
 from penstock.base.clock import Clock
 from penstock.base.queues import BoundedQueue
-from penstock.base.redaction import redact
 from penstock.contracts.capacity import PlanChange
 from penstock.contracts.clips import ClipResult
 from penstock.contracts.events import Event
@@ -34,19 +31,26 @@ from penstock.rules.inputs import (
     TickInput,
 )
 from penstock.runtime.event_book import EventBook
-from penstock.runtime.rule_setup import RuleKey, Validities, placed_rule, recovered_rules, vocabularies_of
+from penstock.runtime.event_notes import EventNotes
+from penstock.runtime.rule_setup import (
+    RuleKey,
+    Validities,
+    continued,
+    placed_rule,
+    recovered_rules,
+    required_names,
+    vocabularies_of,
+)
+from penstock.runtime.run_record import run_started
 from penstock.signals.holding import Holding
 from penstock.store.journal import JournalWriter
 from penstock.store.plan_log import PlanLog
 from penstock.store.records import (
-    CameraEntry,
     EventRecord,
     JournalRecord,
     PlanRecord,
     Position,
-    RuleEntry,
     RunEnded,
-    RunStarted,
 )
 from penstock.telemetry.histogram import Histogram
 from penstock.telemetry.statistics import EventNote, JournalStatistics, ProcessStatistics, RuleStatistics
@@ -55,7 +59,6 @@ from penstock.tracking.off import TrackingOff
 log = logging.getLogger(__name__)
 
 COMMITTED_BOUND = 4096
-NOTES_KEPT = 16
 _UNANNOUNCED = "it ended without saying so; the next run found it so, and this is when"
 
 
@@ -87,7 +90,7 @@ class DecisionPath:
         self._committed: BoundedQueue[EventRecord] = BoundedQueue(COMMITTED_BOUND)
         self._send_to_recorder = send_to_recorder
         self._wake = wake
-        self._notes: deque[EventNote] = deque(maxlen=NOTES_KEPT)
+        self._notes = EventNotes()
         self._ended_cameras: set[str] = set()
         self._first_life = lease_epoch == 1
         self._rules_before: dict[RuleKey, RuleStatistics] = {}
@@ -101,7 +104,7 @@ class DecisionPath:
     def go_on_from(self, earlier: ProcessStatistics) -> None:
         """What an engine before this one last published: its sums, and until when open events' conditions held."""
         self._rules_before = {(rule.rule, rule.camera, rule.shadow_lane): rule for rule in earlier.rules}
-        self._notes.extend(earlier.recent_events)
+        self._notes.go_on_from(earlier.recent_events)
         if earlier.engine is not None:
             self.event_delay.merge(earlier.engine.event_delay)
 
@@ -114,7 +117,7 @@ class DecisionPath:
         if self._first_life:
             for run in recovered.open_runs():
                 self._journal.submit_nowait(RunEnded(run.run_id, self._spec.clock.utc_ns, _UNANNOUNCED))
-            self._journal.submit_nowait(self._run_started())
+            self._journal.submit_nowait(run_started(self._spec))
 
     def stop(self) -> None:
         """Commits what is queued; waits for the journal's thread."""
@@ -131,7 +134,7 @@ class DecisionPath:
             self._take(ConfigInput(rules, vocabularies))
         except RuleError as error:
             return str(error)
-        for camera, names in _required(self._spec).items():
+        for camera, names in required_names(self._spec).items():
             self._evaluator.watch(camera, names)
         self._take(ClockInput(self._spec.clock))
         self._take(RestoreInput(recovered_rules(self._spec, self._journal.recovered, self._rules_before)))
@@ -230,8 +233,7 @@ class DecisionPath:
         """In the engine's loop: acts on what the journal has put on disk."""
         while (record := self._committed.get_nowait()) is not None:
             event = record.event
-            if not event.shadow:
-                self._note(event)
+            self._notes.take(event)
             if event.revision == 1:
                 what = "shadow event" if event.shadow else "event"
                 where = {"camera": event.camera, "rule": event.rule}
@@ -245,26 +247,10 @@ class DecisionPath:
     def rule_statistics(self) -> tuple[RuleStatistics, ...]:
         if not self.configured:
             return tuple(self._rules_before.values())
-        found = []
-        for rule in self._evaluator.statistics().rules:
-            key = (rule.rule, rule.camera, rule.shadow_lane)
-            before = self._rules_before.get(key, RuleStatistics(rule.rule, rule.camera))
-            found.append(
-                RuleStatistics(
-                    rule=rule.rule,
-                    camera=rule.camera,
-                    state=rule.state.value,
-                    evaluations=before.evaluations + rule.evaluations,
-                    confirmed=before.confirmed + rule.opened,
-                    blind_ns=before.blind_ns + rule.blind_ns,
-                    known_ns=before.known_ns + rule.known_ns,
-                    counted_until_ns=rule.counted_until_ns or 0,
-                    shadow=rule.shadow,
-                    shadow_lane=rule.shadow_lane,
-                    last_held_ns=rule.last_held_ns,
-                )
-            )
-        return tuple(found)
+        return tuple(
+            continued(rule, self._rules_before.get((rule.rule, rule.camera, rule.shadow_lane)))
+            for rule in self._evaluator.statistics().rules
+        )
 
     def journal_statistics(self) -> JournalStatistics:
         now = self._journal.statistics()
@@ -273,7 +259,7 @@ class DecisionPath:
         )
 
     def recent_events(self) -> tuple[EventNote, ...]:
-        return tuple(self._notes)
+        return self._notes.newest()
 
     @property
     def late_results(self) -> int:
@@ -321,42 +307,3 @@ class DecisionPath:
             if isinstance(record, EventRecord):
                 self._committed.put_nowait(record)
         self._wake()
-
-    def _note(self, event: Event) -> None:
-        note = EventNote(
-            event.event_id,
-            event.rule,
-            event.camera,
-            event.severity.value,
-            event.state.value,
-            event.confirmed_utc_ns,
-        )
-        for place, known in enumerate(self._notes):
-            if known.event_id == note.event_id:
-                self._notes[place] = note
-                return
-        self._notes.append(note)
-
-    def _run_started(self) -> RunStarted:
-        spec = self._spec
-        return RunStarted(
-            run_id=spec.run_id,
-            host_id=spec.host_id,
-            boot_id=spec.boot_id,
-            started_utc_ns=spec.clock.utc_ns,
-            software=f"penstock {__version__}",
-            cameras=tuple(
-                CameraEntry(camera.name, redact(camera.streams[0].url) if camera.streams else "")
-                for camera in spec.cameras
-            ),
-            rules=tuple(RuleEntry(rule.name, "", rule.when) for rule in spec.rules),
-        )
-
-
-def _required(spec: RunSpec) -> dict[str, list[str]]:
-    """What lanes of each camera require, each name once."""
-    found: dict[str, dict[str, None]] = {}
-    for lane in spec.lanes:
-        for requirement in lane.requires:
-            found.setdefault(lane.camera, {})[requirement.signal] = None
-    return {camera: list(names) for camera, names in found.items()}

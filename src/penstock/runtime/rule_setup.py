@@ -9,6 +9,7 @@ from penstock.contracts.specs import LaneSpec, RuleSpec, RunSpec
 from penstock.contracts.work import ModelDescription
 from penstock.rules.compiler import compile_forms
 from penstock.rules.decisions import CoolingRule, CountedRule, OpenEvent, RulesState
+from penstock.rules.decisions import RuleStatistics as EvaluatorStatistics
 from penstock.rules.errors import RuleError
 from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
 from penstock.store.recovery import RecoveryState
@@ -116,6 +117,33 @@ def recovered_rules(spec: RunSpec, recovered: RecoveryState, published: Mapping[
             for rule in published.values()
             if rule.counted_until_ns
         ),
+    )
+
+
+def required_names(spec: RunSpec) -> dict[str, list[str]]:
+    """By camera, the signals and classes that its lanes require, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for lane in spec.lanes:
+        for requirement in lane.requires:
+            found.setdefault(lane.camera, {})[requirement.signal] = None
+    return {camera: list(names) for camera, names in found.items()}
+
+
+def continued(now: EvaluatorStatistics, before: RuleStatistics | None) -> RuleStatistics:
+    """What is published of a rule: this engine's part on top of what the one before it published."""
+    before = before or RuleStatistics(now.rule, now.camera)
+    return RuleStatistics(
+        rule=now.rule,
+        camera=now.camera,
+        state=now.state.value,
+        evaluations=before.evaluations + now.evaluations,
+        confirmed=before.confirmed + now.opened,
+        blind_ns=before.blind_ns + now.blind_ns,
+        known_ns=before.known_ns + now.known_ns,
+        counted_until_ns=now.counted_until_ns or 0,
+        last_held_ns=now.last_held_ns,
+        shadow=now.shadow,
+        shadow_lane=now.shadow_lane,
     )
 
 

@@ -80,9 +80,9 @@ def ledger_bytes(spec: RunSpec) -> int:
 
 
 def slots_of(spec: RunSpec, camera: str) -> int:
-    """One view in work and one asked for ahead per lane, and one of each for views in transit."""
-    lanes = sum(lane.camera == camera for lane in spec.lanes)
-    return max(FEWEST_SLOTS, 2 * lanes + 2)
+    """One view in work and one asked for ahead per lane, as many of each as it looks at crops, and two in transit."""
+    views = sum(1 if lane.crops is None else lane.crops.limit for lane in spec.lanes if lane.camera == camera)
+    return max(FEWEST_SLOTS, 2 * views + 2)
 
 
 def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:

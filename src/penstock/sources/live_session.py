@@ -23,6 +23,7 @@ from penstock.sources.codec_config import CodecConfigurations
 from penstock.sources.containers import Opened
 from penstock.sources.interruption import Interruption
 from penstock.sources.loss_log import Losses
+from penstock.sources.temporal_layers import TemporalLayers
 
 PARSED_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "vvc", "av1"})
 """put together by a parser, which knows a picture's end only by the next one's start; MJPEG and VP8 are not"""
@@ -48,6 +49,7 @@ class LiveSession:
         )
         self._losses = Losses() if spec.transport is Transport.UDP else None
         self._seq = 0
+        self._layers = TemporalLayers()
         self._over = False
 
     @property
@@ -146,7 +148,7 @@ class LiveSession:
             duration=packet.duration or 0,
             received_ns=now_ns,
             capture=self._captured(packet, pts, info, now_ns),
-            disposable=packet.is_disposable or nal_units.is_disposable(info.codec, data),
+            disposable=packet.is_disposable or self._layers.is_disposable(info.codec, data),
             corrupt=packet.is_corrupt or damaged,
         )
         self._seq += 1

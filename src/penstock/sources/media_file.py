@@ -22,6 +22,7 @@ from penstock.sources import faults, media_stream, nal_units
 from penstock.sources.codec_config import CodecConfigurations
 from penstock.sources.file_timeline import Timeline
 from penstock.sources.interruption import Interruption
+from penstock.sources.temporal_layers import TemporalLayers
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class MediaFile:
         self._reached_ns = 0
         self._told_cut = False
         self._length_bytes = 0
+        self._layers = TemporalLayers()
         self.time_error_ns = 0
         """how wrong a picture's place in the file can be: not 0 where the container has no presentation times"""
 
@@ -171,7 +173,7 @@ class MediaFile:
             duration=duration,
             shown_ns=shown_ns,
             decoded_ns=decoded_ns,
-            disposable=packet.is_disposable or nal_units.is_disposable(codec, data, self._length_bytes),
+            disposable=packet.is_disposable or self._layers.is_disposable(codec, data, self._length_bytes),
             corrupt=packet.is_corrupt,
         )
 

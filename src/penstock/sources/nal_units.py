@@ -59,7 +59,8 @@ def parameter_sets(codec: str, data: bytes, length_bytes: int = 0) -> tuple[byte
 
 
 def is_disposable(codec: str, data: bytes, length_bytes: int = 0) -> bool:
-    """Whether no other picture refers to this one; False where the codec does not say so cheaply."""
+    """Whether no other picture of its temporal layer refers to this one; False where the codec does not say so
+    cheaply. H.264: no other at all."""
     if codec not in ("h264", "hevc"):
         return False
     for unit in units(data, length_bytes):
@@ -68,6 +69,14 @@ def is_disposable(codec: str, data: bytes, length_bytes: int = 0) -> bool:
             # H.264: nal_ref_idc is 0. H.265: even types below 16 are sub-layer non-reference pictures.
             return unit[0] & 0x60 == 0 if codec == "h264" else kind < 16 and kind % 2 == 0
     return False
+
+
+def temporal_layer(data: bytes, length_bytes: int = 0) -> int:
+    """Number of the H.265 picture's temporal layer, from 0; 0 where there is no slice."""
+    for unit in units(data, length_bytes):
+        if _is_slice("hevc", _kind("hevc", unit)) and len(unit) > 1:
+            return max(0, (unit[1] & 0x07) - 1)
+    return 0
 
 
 def has_picture(codec: str, data: bytes, length_bytes: int = 0) -> bool:

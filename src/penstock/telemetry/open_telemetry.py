@@ -61,6 +61,7 @@ class TraceExport:
         self._sender: SpanSender | None = None
         self._tap: TraceTap | None = None
         self._exported = self._failed = self._dropped = 0
+        self._failing = False
 
     def start(self) -> None:
         """Raises ValueError, which says what to do, where OpenTelemetry is not installed."""
@@ -88,11 +89,12 @@ class TraceExport:
             thread.join()
         self._batches.close()
         for thread in threads[1:]:
-            thread.join(_STOP_S)
+            thread.join(0 if self._failing else _STOP_S)
         if self._sender is not None:
             self._sender.stop_nowait()
             for thread in threads[1:]:
                 thread.join(_STOP_S)
+            self._sender.close()
             self._sender = None
 
     def statistics(self) -> TraceExportStatistics:
@@ -129,10 +131,20 @@ class TraceExport:
                 continue
             if sender.wait_sent(batch):
                 self._exported += len(batch)
-            else:
-                self._failed += len(batch)
-                if self._stop.is_set():
-                    return
+                if self._failing:
+                    log.info("the collector takes traces again; %d were not sent so far", self._failed + self._dropped)
+                self._failing = False
+                continue
+            self._failed += len(batch)
+            if self._stop.is_set():
+                return
+            if not self._failing:
+                log.warning(
+                    "traces cannot be sent to %s: %s. Tried again for as long as it takes; what has no room is dropped",
+                    redact(self._endpoint),
+                    redact(sender.fault),
+                )
+            self._failing = True
 
 
 class TraceExportOff:

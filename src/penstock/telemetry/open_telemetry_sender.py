@@ -3,6 +3,7 @@
 Spans are made by the SDK's tracer with ids given by us, so that a frame has the same trace id wherever it is told.
 """
 
+import logging
 from collections.abc import Sequence
 
 from opentelemetry.context import Context
@@ -20,6 +21,7 @@ from penstock.telemetry.trace import TracedRun
 
 REQUEST_S = 5.0
 """a request, its repetitions included, is given up after this"""
+_THEIR_LOGS = "opentelemetry.exporter"
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
@@ -46,6 +48,18 @@ class _Gathering(SpanProcessor):
         self.spans.append(span)
 
 
+class _LastWord(logging.Handler):
+    """Keeps what the exporter says of its failures, which is else lost: one line for each attempt is too much."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.ERROR or not self.text:
+            self.text = record.getMessage()
+
+
 class SpanSender:
     """Sends batches; `wait_sent` is called by one thread."""
 
@@ -64,6 +78,10 @@ class SpanSender:
         provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, id_generator=self._ids, shutdown_on_exit=False)
         provider.add_span_processor(self._gathering)
         self._tracer = provider.get_tracer("penstock", version)
+        self._last_word = _LastWord()
+        self._theirs = logging.getLogger(_THEIR_LOGS)
+        self._theirs.addHandler(self._last_word)
+        self._theirs.propagate = False
         self._exporter = OTLPSpanExporter(endpoint, timeout=REQUEST_S, compression=Compression.Gzip)
 
     def wait_sent(self, traces: Sequence[FrameTrace]) -> bool:
@@ -72,11 +90,22 @@ class SpanSender:
             for span in trace.spans:
                 self._make(int(trace.trace_id, 16), span)
         spans, self._gathering.spans = self._gathering.spans, []
+        self._last_word.text = ""
         return self._exporter.export(spans) is SpanExportResult.SUCCESS
+
+    @property
+    def fault(self) -> str:
+        """Why the last batch was not taken."""
+        return self._last_word.text or "it gave no reason"
 
     def stop_nowait(self) -> None:
         """Whoever waits in `wait_sent` returns soon, unless the network itself hangs."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Gives their logger back."""
+        self._theirs.removeHandler(self._last_word)
+        self._theirs.propagate = True
 
     def _make(self, trace_id: int, span: Span) -> None:
         self._ids.trace_id, self._ids.span_id = trace_id, span.span_id

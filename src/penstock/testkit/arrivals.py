@@ -14,6 +14,9 @@ from penstock.testkit.chance_tables import MASK
 class Arrivals(Protocol):
     """One camera's decoded frames."""
 
+    lag_ns: int
+    """by how much decoding is late now, for want of processor time"""
+
     def newest_at(self, at_ns: int) -> int:
         """Index of the newest frame decoded by then; 0 where there is none yet."""
         ...
@@ -36,21 +39,35 @@ class PacedArrivals:
     overtakes another is not held back for it: the newer one is then the newest, as with real pictures.
     """
 
-    __slots__ = ("_base", "_first_ns", "_jitter", "_key", "_latency", "_most_latency_ns", "_until", "lag_ns", "step_ns")
+    __slots__ = (
+        "_base",
+        "_ended_first_ns",
+        "_ended_step_ns",
+        "_first_ns",
+        "_jitter",
+        "_key",
+        "_latency",
+        "_until",
+        "lag_ns",
+        "step_ns",
+    )
 
     def __init__(self, key: int, jitter_ns: tuple[int, ...], latency_ns: tuple[int, ...]) -> None:
         self._key = key
         self._jitter = jitter_ns
         self._latency = latency_ns
-        self._most_latency_ns = max(latency_ns)
         self._base = 0
         self._first_ns = 0
         self._until = 0
         self.step_ns = 0
         self.lag_ns = 0
+        self._ended_first_ns = 0
+        self._ended_step_ns = 0
+        """of the stretch before: frames up to `_base` are its"""
 
     def begin(self, at_ns: int, step_ns: int) -> None:
         """A stretch begins whose first frame is captured at `at_ns`. The one before must have ended."""
+        self._ended_first_ns, self._ended_step_ns = self._first_ns, self.step_ns
         self._first_ns = at_ns
         self.step_ns = step_ns
         self._until = 1 << 62
@@ -60,7 +77,7 @@ class PacedArrivals:
         if self._until == 1 << 62:
             self._until = max(0, -(-(at_ns - self._first_ns) // self.step_ns))
             self._base += self._until
-            # Frames of the stretch keep their indices: only the next one's start moves.
+            # Counted from the new base, the stretch's frames keep their captures.
             self._first_ns += self._until * self.step_ns
             self._until = 0
 
@@ -87,7 +104,10 @@ class PacedArrivals:
         return index
 
     def capture_ns(self, index: int) -> int:
-        return self._first_ns + (index - self._base - 1) * self.step_ns + self._jitter[(index + self._key) & MASK]
+        place = index - self._base - 1
+        if place < 0 and self._until:
+            return self._ended_first_ns + place * self._ended_step_ns + self._jitter[(index + self._key) & MASK]
+        return self._first_ns + place * self.step_ns + self._jitter[(index + self._key) & MASK]
 
     def decoded_ns(self, index: int) -> int:
         return self.capture_ns(index) + self._latency[(index * 7 + self._key) & MASK] + self.lag_ns

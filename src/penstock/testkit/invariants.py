@@ -106,7 +106,7 @@ class InvariantWatch:
             if now_ns - fed_ns > may_ns:
                 raise self._broken(
                     now_ns,
-                    f"{lane.name} is granted {lane.grant.fps:.2f}/s and had nothing for {(now_ns - fed_ns) / 1e9:.1f} s",
+                    f"{lane.name} is granted {lane.grant.fps:.2f}/s and has waited for {(now_ns - fed_ns) / 1e9:.1f} s",
                 )
 
     def _broken(self, now_ns: int, what: str) -> InvariantBroken:

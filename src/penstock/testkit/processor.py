@@ -15,7 +15,18 @@ any of it should not be believed. Calls cannot change cores at a cost, and no ot
 class Processor:
     """Cores shared by calls (1 core each, or less where a device does the work) and by a steady flow of other work."""
 
-    __slots__ = ("_contention", "_cores", "_asked_from_ns", "_asked_ns", "_running", "_since_ns", "_steady", "decode_short_ns", "speed", "used_ns")
+    __slots__ = (
+        "_asked_from_ns",
+        "_asked_ns",
+        "_contention",
+        "_cores",
+        "_running",
+        "_since_ns",
+        "_steady",
+        "decode_short_ns",
+        "speed",
+        "used_ns",
+    )
 
     def __init__(self, cores: float, contention: float) -> None:
         self._cores = cores

@@ -11,7 +11,8 @@ calls' load on the others: recordings that have them are predicted too young.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from itertools import pairwise
 
 import msgspec
 
@@ -78,11 +79,9 @@ def replay(recording: Recording, seed: int = 0) -> Replayed:
     zero_ns = window.from_ns - NS_PER_S
     arrivals = _arrivals(recording, zero_ns)
     lanes = [lane for lane in lanes if lane.camera in arrivals]
-    host_model = _host(recording, lanes, arrivals, zero_ns)
+    host_model = _host(recording, lanes, zero_ns)
     ages: dict[str, _Ages] = {}
-    host = SimulatedHost(
-        host_model, seed, arrivals=arrivals, ages=lambda lane: ages.setdefault(lane.name, _Ages())
-    )
+    host = SimulatedHost(host_model, seed, arrivals=arrivals, ages=lambda lane: ages.setdefault(lane.name, _Ages()))
     skipped_ns = min(_SETTLE_NS, (window.until_ns - window.from_ns) // 4)
     from_ns = window.from_ns - zero_ns + skipped_ns
     until_ns = window.until_ns - zero_ns
@@ -138,9 +137,7 @@ def _arrivals(recording: Recording, zero_ns: int) -> dict[str, Arrivals]:
     return arrivals
 
 
-def _host(
-    recording: Recording, lanes: list[RecordedLane], arrivals: Mapping[str, Arrivals], zero_ns: int
-) -> HostModel:
+def _host(recording: Recording, lanes: list[RecordedLane], zero_ns: int) -> HostModel:
     processes = list(dict.fromkeys(camera.process for camera in recording.cameras))
     process_of = {camera.camera: processes.index(camera.process) for camera in recording.cameras}
     costs = _costs(recording, zero_ns)
@@ -163,9 +160,7 @@ def _host(
     used = [lane for lane in lanes if lane.model in known]
     return HostModel(
         cameras=tuple(
-            CameraModel(
-                camera, phase_ns=0, unit_ns=0, ingest=process_of[camera], script=_moving(still.get(camera, []))
-            )
+            CameraModel(camera, phase_ns=0, unit_ns=0, ingest=process_of[camera], script=_moving(still.get(camera, [])))
             for camera in dict.fromkeys(lane.camera for lane in used)
         ),
         lanes=tuple(
@@ -291,10 +286,8 @@ def _plans(recording: Recording, lanes: list[RecordedLane], zero_ns: int) -> lis
 def _spaced_fps(recording: Recording, lane: RecordedLane) -> float:
     """The rate at which the lane's frames were taken, or what it asks for where that is about the same."""
     number = next(place for place, one in enumerate(recording.lanes) if one.lane == lane.lane)
-    captures = sorted(
-        capture_ns for of, capture_ns in recording.analysed.columns("lane", "capture_ns") if of == number
-    )
-    gaps = [later - earlier for earlier, later in zip(captures, captures[1:], strict=False)]
+    captures = sorted(capture_ns for of, capture_ns in recording.analysed.columns("lane", "capture_ns") if of == number)
+    gaps = [later - earlier for earlier, later in pairwise(captures)]
     if len(gaps) < 5:
         return lane.max_fps
     fps = NS_PER_S / max(1, sum(gaps) / len(gaps)) if lane.gated is False else NS_PER_S / percentile(gaps, 50.0)

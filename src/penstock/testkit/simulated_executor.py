@@ -37,7 +37,7 @@ class AskedView:
         "views",
     )
 
-    def __init__(self, ticket: int, lane: int, camera: SimulatedCamera, asked_ns: int, views: int) -> None:
+    def __init__(self, ticket: int, lane: int, camera: SimulatedCamera, asked_ns: int) -> None:
         self.ticket = ticket
         self.lane = lane
         """its number"""
@@ -45,7 +45,7 @@ class AskedView:
         self.session = camera.session
         self.stream = camera.stream
         self.asked_ns = asked_ns
-        self.views = views
+        self.views = 1
         self.index = 0
         """0 where ingest had no frame to give"""
         self.capture_ns = 0

@@ -19,7 +19,7 @@ class Findings:
         self._scheduler = scheduler
         self._rules = rules
         self._followers: dict[str, list[tuple[str, CropSpec]]] = {}
-        self._boxes: dict[str, dict[int, int]] = {}
+        self._boxes: dict[str, dict[int, tuple[int, int, int]]] = {}
         self._required: dict[str, tuple[str, ...]] = {}
         self._holding: dict[tuple[str, str], tuple[int, int, str]] = {}
         """by camera and signal: when it was last so, until when that is known, and the lane that said it"""
@@ -35,10 +35,9 @@ class Findings:
         """Whether anybody but the rules wants to know what the lane's model says."""
         return lane.name in self._followers or lane.camera in self._required
 
-    def views_of(self, lane: str, frame_index: int) -> int:
-        """How many boxes of that frame the lane looks at; 1 for a lane that looks at whole pictures."""
-        boxes = self._boxes.get(lane)
-        return 1 if boxes is None else boxes.get(frame_index, 0)
+    def frame_of(self, lane: str, frame_index: int) -> tuple[int, int, int]:
+        """How many boxes of that frame the lane looks at, when it was captured, and decoded; zeros where it has gone."""
+        return self._boxes[lane].get(frame_index, (0, 0, 0))
 
     def found(self, lane: LaneSpec, result: Result, now_ns: int) -> None:
         """`lane` has a result."""
@@ -50,13 +49,14 @@ class Findings:
             if result.detections is not None and not result.late:
                 found = result.detections.detections()
                 boxes = min(sum(not crops.labels or box.class_name in crops.labels for box in found), crops.limit)
-            index = result.frame.index
+            frame = result.frame
+            index, capture_ns = frame.index, frame.capture.mono_ns
             if boxes:
                 kept = self._boxes[follower]
-                kept[index] = boxes
+                kept[index] = (boxes, capture_ns, frame.decoded_ns)
                 while len(kept) > _FRAMES_KEPT:
                     del kept[next(iter(kept))]
-            self._scheduler.offer_crops(follower, index, result.frame.capture.mono_ns, boxes, now_ns)
+            self._scheduler.offer_crops(follower, index, capture_ns, boxes, now_ns)
 
     def still(self, lane: Lane, spec: LaneSpec, capture_ns: int) -> None:
         """A frame of `lane` was gated: what it said last goes on being so."""

@@ -1,5 +1,4 @@
-"""One host on simulated time: modelled cameras, ingest, executors and cores around the real scheduler, capacity planner,
-blackboards and rules.
+"""One host on simulated time: modelled cameras, ingest, executors and cores around the real scheduler, planner and rules.
 
 Events come in the order of their instants, and of their making where instants are equal, so one seed is one run. The
 scheduler hears what the engine would tell it, in the same order, and plans after everything that may let it do more.
@@ -17,80 +16,31 @@ and `auto` decoding counts as always awake. The host's steady work is averaged o
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from itertools import cycle
-from typing import Protocol
+from typing import Any
 
 import msgspec
 
-from penstock.contracts.counters import Counters
 from penstock.contracts.fates import Fate
-from penstock.contracts.messages import CameraState
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import OutcomeStatus
-from penstock.scheduling.executors import ExecutorState
-from penstock.scheduling.lane import Lane
-from penstock.scheduling.ledger import WORDS_PER_LANE, LaneLedger
-from penstock.scheduling.plan import AskFor, Plan, StartWork
+from penstock.scheduling.plan import Plan, StartWork
 from penstock.scheduling.scheduler import Scheduler
-from penstock.testkit.arrivals import Arrivals, PacedArrivals
-from penstock.testkit.chance_tables import MASK, ChanceTables
+from penstock.testkit.arrivals import Arrivals
+from penstock.testkit.camera_side import CameraSide
+from penstock.testkit.chance_tables import ChanceTables
 from penstock.testkit.host_model import NS_PER_S, HostModel
+from penstock.testkit.host_parts import Ages, NoAges, Watcher, cameras_of, lanes_of, states_of
 from penstock.testkit.processor import Processor
-from penstock.testkit.simulated_cameras import IngestProcess, SimulatedCamera
 from penstock.testkit.simulated_executor import AskedView, SimulatedCall, SimulatedExecutor
 from penstock.testkit.simulated_findings import Findings
 from penstock.testkit.simulated_plan import SimulatedPlan
 from penstock.testkit.simulated_rules import SimulatedRules
 
 TICK_NS = NS_PER_S
-_FRAME, _VIEW, _TAKEN, _CAMERA_OFF, _CAMERA_DOWN, _CAMERA_ON, _READY, _TICK = range(8)
 _NEVER_NS = 1 << 62
-
-
-class Ages(Protocol):
-    """Takes the age of each result of a lane, from capture to the engine, in nanoseconds."""
-
-    def record(self, value_ns: int) -> None: ...
-
-
-class Watcher(Protocol):
-    """Looks on. It may read everything and must change nothing."""
-
-    def stepped(self, now_ns: int) -> None:
-        """One event was dealt with, and everything that followed from it at once."""
-        ...
-
-    def started(self, start: StartWork, call: SimulatedCall, now_ns: int) -> None:
-        """The scheduler had a call start."""
-        ...
-
-    def analysed(self, view: AskedView, call: SimulatedCall, taken_ns: int) -> None: ...
-
-
-class ListedCounters:
-    """Counters in a list, for one process."""
-
-    def __init__(self, count: int) -> None:
-        self._words = [0] * count
-
-    def add(self, index: int, amount: int = 1) -> None:
-        self._words[index] += amount
-
-    def set(self, index: int, value: int) -> None:
-        self._words[index] = value
-
-    def __getitem__(self, index: int) -> int:
-        return self._words[index]
-
-    def __len__(self) -> int:
-        return len(self._words)
-
-
-class _NoAges:
-    def record(self, value_ns: int) -> None:
-        """Nobody wants to know."""
 
 
 class SimulatedHost:
@@ -103,7 +53,7 @@ class SimulatedHost:
         *,
         tables: ChanceTables | None = None,
         ages: Callable[[LaneSpec], Ages] | None = None,
-        arrivals: dict[str, Arrivals] | None = None,
+        arrivals: Mapping[str, Arrivals] | None = None,
         watcher: Watcher | None = None,
     ) -> None:
         self.model = model
@@ -117,54 +67,29 @@ class SimulatedHost:
         self.watcher = watcher
         self._chance = random.Random(f"host {seed}")
         tables = tables or ChanceTables(seed)
-        self._views = tables.log_normal_ns(model.view_ns, model.view_sigma)
         self._order = 0
-        self._heap: list[tuple[int, int, int, object]] = []
-        self._hop_ns = model.hop_ns
-        hops = model.hops
+        self._heap: list[tuple[int, int, Callable[[Any, int], bool], Any]] = []
         steady = (model.hop_ns,)
-        self._ask_hop = cycle(steady if hops is None else hops.ask_ns)
-        self._view_hop = cycle(steady if hops is None else hops.view_ns)
-        self._result_hop = cycle(steady if hops is None else hops.result_ns)
-        submit_hop = cycle(steady if hops is None else hops.submit_ns)
-        self._making = None if hops is None else cycle(hops.making_ns)
+        self._result_hop = cycle(steady if model.hops is None else model.hops.result_ns)
+        submit_hop = cycle(steady if model.hops is None else model.hops.submit_ns)
         self._wake_ns = _NEVER_NS
         executor_of = {one.name: executor.name for executor in model.executors for one in executor.models}
         models = {one.name: one for executor in model.executors for one in executor.models}
-        quiet_ns = {camera.name: camera.quiet_ns for camera in model.cameras}
-        counters: Counters = ListedCounters(len(model.lanes) * WORDS_PER_LANE)
-        self.lanes = [
-            Lane(number, spec, executor_of[spec.model], quiet_ns[spec.camera], LaneLedger(counters, number))
-            for number, spec in enumerate(model.lanes)
-        ]
-        self.states = {
-            one.name: ExecutorState(one.name, one.streams, [m.name for m in one.models], one.hang_timeout_ns)
-            for one in model.executors
-        }
+        self.lanes = lanes_of(model)
+        self.states = states_of(model)
         self.scheduler = Scheduler(self.lanes, self.states.values())
-        self._number_of = {lane.name: lane.number for lane in self.lanes}
-        self._ages: list[Ages] = [ages(spec) if ages is not None else _NoAges() for spec in model.lanes]
-        self._ingests = [IngestProcess() for _ in range(1 + max(camera.ingest for camera in model.cameras))]
-        self.cameras: dict[str, SimulatedCamera] = {}
-        for camera in model.cameras:
-            lanes = sum(lane.camera == camera.name and lane.crops is None for lane in model.lanes)
-            paced = (arrivals or {}).get(camera.name) or PacedArrivals(
-                random.Random(f"key {seed} {camera.name}").randrange(MASK),
-                tables.spread_ns(camera.jitter_ns),
-                tables.log_normal_ns(camera.latency_ns, camera.latency_sigma),
-            )
-            self.cameras[camera.name] = SimulatedCamera(camera, seed, self._ingests[camera.ingest], paced, lanes)
+        self.cameras = cameras_of(model, seed, tables, arrivals or {})
+        self._ages: list[Ages] = [ages(spec) if ages is not None else NoAges() for spec in model.lanes]
         self.executors = {
             one.name: SimulatedExecutor(one, self.processor, self._chance, submit_hop) for one in model.executors
         }
         self.rules = SimulatedRules(model.rules, model.lanes, models)
         self.plan = SimulatedPlan(model, self.scheduler) if model.planned else None
-        self._findings = Findings(model.lanes, self.scheduler, self.rules)
+        self.findings = Findings(model.lanes, self.scheduler, self.rules)
         self._told_views: dict[int, AskedView] = {}
         self._homes = {name: self.executors[executor] for name, executor in executor_of.items()}
-        self._views_made = 0
         self._analyses_before = 0
-        self._flow = 0.0
+        self._side = CameraSide(self, tables)
         self._begun = False
 
     # running
@@ -174,16 +99,6 @@ class SimulatedHost:
         if not self._begun:
             self._begin()
         heap = self._heap
-        handlers = (
-            self._on_frame,
-            self._on_view,
-            self._on_taken,
-            self._on_camera_off,
-            self._on_camera_down,
-            self._on_camera_on,
-            self._on_ready,
-            self._on_tick,
-        )
         watcher = self.watcher
         while True:
             next_ns = heap[0][0]
@@ -195,9 +110,9 @@ class SimulatedHost:
             else:
                 if next_ns > until_ns:
                     break
-                at_ns, _, kind, subject = heappop(heap)
+                at_ns, _, happen, subject = heappop(heap)
                 self.now_ns = at_ns
-                if handlers[kind](subject, at_ns):  # type: ignore[operator]
+                if happen(subject, at_ns):
                     self._plan(at_ns)
             self.events += 1
             if watcher is not None:
@@ -219,99 +134,21 @@ class SimulatedHost:
                 self.scheduler.model_ready(model.name, {}, model.max_batch)
         if self.plan is not None:
             self.plan.set_floors(self.rules.floors())
-        for name, camera in self.cameras.items():
-            spec = camera.model
-            phase_ns = spec.phase_ns
-            if phase_ns is None:
-                chance = random.Random(f"phase {self.seed} {name}")
-                phase_ns = chance.randrange(self.model.start_spread_ns) + spec.jitter_ns
-            self._at(phase_ns, _CAMERA_ON, camera)
-            for from_ns, until_ns in spec.outages:
-                self._at(from_ns, _CAMERA_OFF, camera)
-                if until_ns - from_ns > spec.stall_timeout_ns:
-                    self._at(from_ns + spec.stall_timeout_ns, _CAMERA_DOWN, camera)
-                self._at(until_ns, _CAMERA_ON, camera)
-        self._at(TICK_NS, _TICK, None)
+        self._side.begin()
+        self.at(TICK_NS, self._on_tick, None)
 
-    def _at(self, at_ns: int, kind: int, subject: object) -> None:
+    def at(self, at_ns: int, happen: Callable[[Any, int], bool], subject: object) -> None:
+        """Has `happen` called with `subject` at that instant; it says whether the scheduler may be able to do more."""
         self._order += 1
-        heappush(self._heap, (at_ns, self._order, kind, subject))
+        heappush(self._heap, (at_ns, self._order, happen, subject))
 
-    # what happens; each says whether the scheduler may be able to do more
-
-    def _on_frame(self, subject: tuple[SimulatedCamera, int, bool], now_ns: int) -> bool:
-        camera, index, waited = subject
-        if index != camera.awaited_index:
-            return False
-        name = camera.model.name
-        capture_ns = camera.arrivals.capture_ns(index)
-        resume_ns = self.scheduler.resume_ns(name)
-        if index <= camera.told_index or capture_ns < resume_ns:
-            self._await_frame(camera, resume_ns)
-            return False
-        if camera.ingest.free_at_ns > now_ns and not waited:
-            # A view is being made: the news leaves after it.
-            self._at(camera.ingest.free_at_ns + self._hop_ns, _FRAME, (camera, index, True))
-            return False
-        still = self._hear(camera, index, capture_ns, now_ns)
-        self._await_frame(camera, self.scheduler.resume_ns(name))
-        return still < camera.lanes
-
-    def _hear(self, camera: SimulatedCamera, index: int, capture_ns: int, now_ns: int) -> int:
-        """News of a frame reaches the engine; how many lanes it was gated for."""
-        name = camera.model.name
-        moved = camera.moved_until(capture_ns)
-        held_back = index - camera.told_index - 1
-        camera.told_index = index
-        still = self.scheduler.offered(name, index, capture_ns, moved, now_ns, max(0, held_back))
-        if still:
-            ruled = name in self.rules.cameras
-            for lane in still:
-                spec = self.model.lanes[lane.number]
-                if ruled:
-                    self.rules.still(name, lane.name, capture_ns, now_ns)
-                self._findings.still(lane, spec, capture_ns)
-        return len(still)
-
-    def _await_frame(self, camera: SimulatedCamera, resume_ns: int) -> None:
-        """The next frame that somebody may be due for; those before it are passed over."""
-        arrivals = camera.arrivals
-        index = arrivals.first_captured(resume_ns, camera.told_index)
-        if index and index != camera.awaited_index:
-            at_ns = arrivals.decoded_ns(index) + self._hop_ns
-            self._at(at_ns if at_ns > self.now_ns else self.now_ns, _FRAME, (camera, index, False))
-        camera.awaited_index = index
-
-    def _ask(self, ask: AskFor, now_ns: int) -> None:
-        """Ingest takes the newest frame when it is free to make the view."""
-        camera = self.cameras[ask.camera]
-        views = self._findings.views_of(ask.lane, ask.frame_index) if ask.frame_index else 1
-        view = AskedView(ask.ticket, self._number_of[ask.lane], camera, now_ns, views)
-        ingest = camera.ingest
-        begin_ns = max(now_ns + next(self._ask_hop), ingest.free_at_ns)
-        arrivals = camera.arrivals
-        index = ask.frame_index or arrivals.newest_at(begin_ns)
-        if not views or index <= max(ask.after_index, camera.newest_session_index):
-            self._at(begin_ns + next(self._view_hop), _VIEW, view)
-            return
-        view.index = index
-        view.capture_ns = arrivals.capture_ns(index)
-        view.decoded_ns = arrivals.decoded_ns(index)
-        self._views_made += views
-        making_ns = self._views[ask.ticket & MASK] if self._making is None else next(self._making)
-        made_ns = begin_ns + round(views * making_ns / self.processor.speed)
-        ingest.free_at_ns = view.made_ns = made_ns
-        self._at(made_ns + next(self._view_hop), _VIEW, view)
+    # what happens
 
     def _on_view(self, view: AskedView, now_ns: int) -> bool:
-        camera = view.camera
-        if not view.index or camera.session != view.session:
+        if not self._side.heard(view, now_ns):
             self.scheduler.refused(view.ticket)
-            self._await_frame(camera, self.scheduler.resume_ns(camera.model.name))
+            self._side.await_frame(view.camera)
             return True
-        if view.index > camera.told_index:
-            self._hear(camera, view.index, view.capture_ns, now_ns)
-        view.moving = camera.moves_at(view.capture_ns)
         self._told_views[view.ticket] = view
         start = self.scheduler.arrived(view.ticket, view.index, view.capture_ns, now_ns)
         if start is not None:
@@ -329,13 +166,14 @@ class SimulatedHost:
         before = self.processor.speed
         if executor.submit(call, now_ns):
             self._await_end(call, now_ns)
-            self._retime(before, now_ns)
+            self.retime(before, now_ns)
 
     def _await_end(self, call: SimulatedCall, now_ns: int) -> None:
         if call.end_ns < _NEVER_NS:
-            self._at(max(now_ns, call.end_ns + next(self._result_hop)), _TAKEN, (call, call.end_ns))
+            self.at(max(now_ns, call.end_ns + next(self._result_hop)), self._on_taken, (call, call.end_ns))
 
-    def _retime(self, before: float, now_ns: int) -> None:
+    def retime(self, before: float, now_ns: int) -> None:
+        """The processor's speed was `before` until now: calls under way end earlier or later."""
         if self.processor.speed != before:
             for executor in self.executors.values():
                 for call in executor.retime(before, now_ns):
@@ -352,7 +190,7 @@ class SimulatedHost:
         if call.status is OutcomeStatus.DONE:
             for begun in executor.ended(call, now_ns):
                 self._await_end(begun, now_ns)
-            self._retime(before, now_ns)
+            self.retime(before, now_ns)
         status = OutcomeStatus.FAILED if call.raises else call.status
         if self.scheduler.finished(call.work, status, now_ns) and status is OutcomeStatus.DONE:
             for view in call.views:
@@ -370,33 +208,14 @@ class SimulatedHost:
         if self.watcher is not None:
             self.watcher.analysed(view, call, now_ns)
         ruled = lane.camera in self.rules.cameras
-        if ruled or self._findings.wanted(lane):
+        if ruled or self.findings.wanted(lane):
             result = call.model.result(view)
             if result is not None:
                 if late:
                     result = msgspec.structs.replace(result, late=True)
                 if ruled:
                     self.rules.result(lane, result, now_ns)
-                self._findings.found(lane, result, now_ns)
-
-    def _on_camera_off(self, camera: SimulatedCamera, now_ns: int) -> bool:
-        camera.end(now_ns)
-        self._weigh(now_ns)
-        return False
-
-    def _on_camera_down(self, camera: SimulatedCamera, now_ns: int) -> bool:
-        name = camera.model.name
-        self.scheduler.camera_lost(name, Fate.CANCELLED)
-        self.rules.camera_state(name, CameraState.DOWN, camera.session, now_ns)
-        camera.begin_session(now_ns)
-        return True
-
-    def _on_camera_on(self, camera: SimulatedCamera, now_ns: int) -> bool:
-        camera.begin(now_ns)
-        self._weigh(now_ns)
-        self.rules.camera_state(camera.model.name, CameraState.UP, camera.session, now_ns)
-        self._await_frame(camera, self.scheduler.resume_ns(camera.model.name))
-        return False
+                self.findings.found(lane, result, now_ns)
 
     def _on_ready(self, executor: SimulatedExecutor, now_ns: int) -> bool:
         executor.alive = True
@@ -406,7 +225,7 @@ class SimulatedHost:
         return True
 
     def _on_tick(self, _: None, now_ns: int) -> bool:
-        self._at(now_ns + TICK_NS, _TICK, None)
+        self.at(now_ns + TICK_NS, self._on_tick, None)
         self.rules.tick(now_ns)
         if self.plan is not None:
             plan = self.plan.update(now_ns)
@@ -414,40 +233,23 @@ class SimulatedHost:
                 for grant in plan.lanes:
                     self.rules.set_granted(grant.lane, grant.fps)
                 for told in plan.cameras:
-                    camera = self.cameras[told.camera]
-                    camera.set_decode(told.decode, now_ns)
-                    self._await_frame(camera, self.scheduler.resume_ns(told.camera))
-        self._measure(now_ns)
+                    self.cameras[told.camera].set_decode(told.decode, now_ns)
+                for camera in self.cameras.values():
+                    self._side.await_frame(camera)
+        self._side.measure((self.analyses - self._analyses_before) * self.model.control_ns, now_ns)
+        self._analyses_before = self.analyses
         if self._told_views:
             self._told_views = {
                 ticket: view for ticket, view in self._told_views.items() if self.scheduler.knows(ticket)
             }
         return True
 
-    def _measure(self, now_ns: int) -> None:
-        """What views and control work took in the last second goes on in the next; decoding that was short of time
-        makes frames late."""
-        model = self.model
-        done = self._views_made * model.view_ns + (self.analyses - self._analyses_before) * model.control_ns
-        self._flow = done / TICK_NS
-        self._views_made, self._analyses_before = 0, self.analyses
-        stretched = self.processor.stretched(now_ns)
-        for camera in self.cameras.values():
-            camera.arrivals.lag_ns = round(camera.model.unit_ns * stretched)
-        self._weigh(now_ns)
-
-    def _weigh(self, now_ns: int) -> None:
-        """What takes processor time beside calls from now on."""
-        decoding = sum([camera.decode_cores for camera in self.cameras.values()])
-        before = self.processor.speed
-        if self.processor.set_steady(self.model.fixed + self._flow + decoding, now_ns):
-            self._retime(before, now_ns)
-
     def _plan(self, now_ns: int) -> None:
         """Has the scheduler say what to do, and does it."""
         plan: Plan = self.scheduler.plan(now_ns)
         for ask in plan.ask:
-            self._ask(ask, now_ns)
+            made_ns, view = self._side.make_view(ask, now_ns)
+            self.at(made_ns, self._on_view, view)
         for start in plan.start:
             self._start(start, now_ns)
         for hung in plan.hung:
@@ -460,5 +262,5 @@ class SimulatedHost:
         before = self.processor.speed
         executor.die(now_ns)
         self.scheduler.executor_lost(executor.model.name, Fate.MODEL_FAILED, now_ns)
-        self._retime(before, now_ns)
-        self._at(now_ns + executor.model.restart_ns, _READY, executor)
+        self.retime(before, now_ns)
+        self.at(now_ns + executor.model.restart_ns, self._on_ready, executor)

@@ -70,8 +70,8 @@ class SeesMovement:
     """States `signal` as 1 where something moves, else 0; and as many boxes of `label` as given, where that is set."""
 
     def __init__(self, signal: str = "seen", label: str = "", boxes: int = 1) -> None:
-        self.signals = (signal,)
-        self.class_names = (label,) if label else ()
+        self.signals: tuple[str, ...] = (signal,)
+        self.class_names: tuple[str, ...] = (label,) if label else ()
         box = Detection((10.0, 10.0, 50.0, 90.0), 0.9, 0, label)
         self._some = packed((box,) * boxes, self.class_names) if label else None
         self._none = packed((), self.class_names) if label else None

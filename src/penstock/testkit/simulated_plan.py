@@ -86,9 +86,7 @@ class SimulatedPlan:
         for model in measured.models:
             stream_ns = model.stream_ns if model.samples else _ASSUMED_NS
             host_ns = stream_ns * self._models[model.model].host_share + beside_ns
-            costs.append(
-                ModelCost(model.model, model.executor, stream_ns, host_ns, measured=model.samples > 0)
-            )
+            costs.append(ModelCost(model.model, model.executor, stream_ns, host_ns, measured=model.samples > 0))
         demands = []
         for demand in self._demands:
             seen = lanes.get(demand.lane)
@@ -123,4 +121,3 @@ class SimulatedPlan:
             return
         for grant in self._grants:
             self._granted_ns[grant.lane] += grant.fps * passed_ns
-

@@ -1,4 +1,4 @@
-"""The rules of a simulated host: the real evaluator on the real blackboards, fed in the order in which the engine would.
+"""The rules of a simulated host: the real evaluator on the real blackboards, fed in the engine's order.
 
 What is decided is kept with the instant at which it was. Floors and validities follow the engine's rules: a result
 holds for twice the granted interval and the lane's budget; a lane's floor has two results in the shortest window.
@@ -14,7 +14,15 @@ from penstock.contracts.specs import LaneSpec, RuleSpec
 from penstock.contracts.times import ClockReading
 from penstock.rules.decisions import RuleDecision, RulesStatistics
 from penstock.rules.evaluator import RuleEvaluator
-from penstock.rules.inputs import CameraStateInput, ClockInput, ConfigInput, ResultInput, RuleInput, StillInput, TickInput
+from penstock.rules.inputs import (
+    CameraStateInput,
+    ClockInput,
+    ConfigInput,
+    ResultInput,
+    RuleInput,
+    StillInput,
+    TickInput,
+)
 from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
 from penstock.testkit.host_model import NS_PER_S
 from penstock.testkit.simulated_models import SimulatedModel

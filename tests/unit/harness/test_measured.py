@@ -20,6 +20,7 @@ from penstock.harness.summary import (
     fairness_by_priority,
     high_priority_share,
     over_budget_share,
+    refused_fps,
     summary_row,
 )
 from penstock.telemetry.histogram import Histogram, HistogramRecord
@@ -45,14 +46,16 @@ def histogram(*values_ns: int) -> HistogramRecord:
     return made.to_record()
 
 
-def lane(camera: str, analysed: int, superseded: int, ages_ms: tuple[int, ...]) -> LaneStatistics:
+def lane(
+    camera: str, analysed: int, superseded: int, ages_ms: tuple[int, ...], granted_fps: float = 10.0
+) -> LaneStatistics:
     return LaneStatistics(
         camera=camera,
         model="fast",
         offered=analysed + superseded,
         fates={"analysed": analysed, "superseded": superseded},
         max_fps=10.0,
-        granted_fps=8.0,
+        granted_fps=granted_fps,
         budget_ns=500 * NS_PER_MS,
         stages={"age": histogram(*(age * NS_PER_MS for age in ages_ms))},
     )
@@ -128,6 +131,19 @@ def test_rates_of_a_camera_say_what_was_lost_where(found: Measured) -> None:
     assert effective_fps == pytest.approx((10.0 + 5.0) / 2)
     # A frame every two seconds was dropped by the source, and five a second were skipped by each lane.
     assert loss_fps == pytest.approx(0.5 + 5.0)
+
+
+def test_what_the_plan_refuses_is_lost_though_its_frames_were_not_due() -> None:
+    reduced, paused = (
+        Reading(at_ns, (ProcessStatistics("engine", "engine", published_ns=at_ns, lanes=(lane_of,)),))
+        for at_ns, lane_of in (
+            (10 * NS_PER_S, lane("cam1", 40, 0, (), granted_fps=4.0)),
+            (10 * NS_PER_S, lane("cam1", 0, 100, (), granted_fps=0.0)),
+        )
+    )
+    nothing = Reading(0, (ProcessStatistics("engine", "engine"),))
+    assert refused_fps(measured(nothing, reduced, WANTED).lanes[0]) == 6.0
+    assert refused_fps(measured(nothing, paused, WANTED).lanes[0]) == 0.0
 
 
 def test_shares_are_by_priority(found: Measured) -> None:

@@ -109,10 +109,11 @@ def test_a_model_that_does_not_fit_into_memory() -> None:
     answer = what_if(sized([lane("a")]), sized([lane("a"), lane("a", "big")]))
     assert answer.verdict is Verdict.REFUSE
     assert answer.newcomers == (LaneGrant("a/big", LadderStep.PAUSED, 0.0, "memory"),)
-    assert answer.reasons == (
-        "a/big would not run: memory is short: model big does not fit"
-        " (memory: model big needs 3 GiB, 2 GiB of 3 GiB are free)",
+    why, arithmetic = (
+        "memory is short: model big does not fit",
+        "memory: model big needs 3 GiB, 2 GiB of 3 GiB are free",
     )
+    assert answer.reasons == (f"a/big would not run: {why} ({arithmetic})",)
     assert "  memory: 1 GiB → 1 GiB of 3 GiB (wanted 4 GiB)" in lines(answer)
 
 

@@ -17,7 +17,14 @@ FULL, REDUCED, MOTION_ONLY, PAUSED = LadderStep
 
 
 def told(plan: CapacityPlan) -> dict[str, tuple[LadderStep, float, str]]:
-    return {one.lane: (one.step, pytest.approx(one.fps), one.limited_by) for one in plan.lanes}  # type: ignore[misc]
+    return {one.lane: (one.step, round(one.fps, 9), one.limited_by) for one in plan.lanes}
+
+
+def uses(plan: CapacityPlan) -> list[tuple[str, str, float, float, float]]:
+    return [
+        (one.resource, one.unit, round(one.supply, 9), round(one.used, 9), round(one.wanted, 9))
+        for one in plan.resources
+    ]
 
 
 def test_what_fits_is_granted_whole() -> None:
@@ -25,10 +32,7 @@ def test_what_fits_is_granted_whole() -> None:
     assert plan.at_ns == 7
     assert plan.lanes == (LaneGrant("a/m", FULL, 5.0), LaneGrant("b/m", FULL, 4.0))
     assert [one.decode for one in plan.cameras] == [DecodePolicy.ALL, DecodePolicy.ALL]
-    assert plan.resources == (
-        ResourceUse("device:cpu", "s/s", 0.9, pytest.approx(0.9), pytest.approx(0.9)),
-        ResourceUse("host", "s/s", 90.0, 0.0, 0.0),
-    )
+    assert uses(plan) == [("device:cpu", "s/s", 0.9, 0.9, 0.9), ("host", "s/s", 90.0, 0.0, 0.0)]
     assert plan.changes == ()
 
 
@@ -39,7 +43,7 @@ def test_a_short_device_is_shared() -> None:
         "b/m": (REDUCED, 4.0, "device:cpu"),
         "c/m": (FULL, 1.0, ""),
     }
-    assert plan.resources[0] == ResourceUse("device:cpu", "s/s", 0.9, pytest.approx(0.9), pytest.approx(1.1))
+    assert uses(plan)[0] == ("device:cpu", "s/s", 0.9, 0.9, 1.1)
 
 
 def test_every_view_of_an_analysis_costs() -> None:
@@ -62,10 +66,10 @@ def test_executors_and_the_host_are_limits_of_their_own() -> None:
         "a/n": (REDUCED, 2.0, "host"),
         "b/n": (FULL, 5.0, ""),
     }
-    assert [(one.resource, one.supply) for one in plan.resources] == [
+    assert [(one[0], one[2]) for one in uses(plan)] == [
         ("device:cpu", 0.9),
         ("device:gpu", 1.8),
-        ("host", pytest.approx(1.4)),
+        ("host", 1.4),
     ]
 
 
@@ -85,7 +89,7 @@ def test_nothing_is_left_for_the_lowest() -> None:
 
 def test_shadow_lanes_come_last_and_leave_a_reserve() -> None:
     lanes = [lane("a", shadow=True, priority=9), lane("b", wanted_fps=4.0), lane("c", wanted_fps=2.0, priority=-1)]
-    assert told(compute(picture(lanes)))["a/m"] == (REDUCED, pytest.approx(2.1), "device:cpu")
+    assert told(compute(picture(lanes)))["a/m"] == (REDUCED, 2.1, "device:cpu")
     lanes[1] = lane("b", wanted_fps=6.5)
     assert told(compute(picture(lanes))) == {
         "a/m": (MOTION_ONLY, 0.0, "device:cpu"),

@@ -40,7 +40,7 @@ LADDERS = {
 
 @pytest.mark.parametrize(("of", "expected"), LADDERS.values(), ids=LADDERS)
 def test_ladders(of: CameraCost, expected: list[tuple[DecodePolicy, float, float]]) -> None:
-    rungs = [(rung.policy, rung.decoded_fps, pytest.approx(rung.cost)) for rung in ladder(of).rungs]
+    rungs = [(rung.policy, rung.decoded_fps, round(rung.cost, 9)) for rung in ladder(of).rungs]
     assert rungs == expected
 
 
@@ -54,7 +54,7 @@ def outcome(of: Picture, standing: Standing | None = None) -> dict[str, tuple[De
     rates: dict[str, float] = {}
     for grant in plan.lanes:
         rates.setdefault(grant.lane.split("/")[0], grant.fps)
-    return {one.camera: (one.decode, pytest.approx(rates.get(one.camera, 0.0), rel=1e-6)) for one in plan.cameras}
+    return {one.camera: (one.decode, round(rates.get(one.camera, 0.0), 6)) for one in plan.cameras}
 
 
 NAMES = ["a", "b", "c", "d"]
@@ -96,15 +96,15 @@ CASES: dict[str, tuple[Picture, dict[str, tuple[DecodePolicy, float]]]] = {
             0.16,
             20.0,
         ),
-        {"a": (KEYFRAMES, pytest.approx(0.4)), "b": (ALL, 5.0)},
+        {"a": (KEYFRAMES, 0.4), "b": (ALL, 5.0)},
     ),
     "the floor keeps its decoding": (
         host([lane("a"), lane("b", floor_fps=2.0)], [camera("a"), camera("b")], 0.12, 20.0),
-        {"a": (KEYFRAMES, pytest.approx(1.0)), "b": (ALL, pytest.approx(2.4))},
+        {"a": (KEYFRAMES, 1.0), "b": (ALL, 2.4)},
     ),
     "a floor that cannot be had leaves the gate its keyframes": (
         host([lane("a"), lane("b", floor_fps=2.0)], [camera("a"), camera("b")], 0.08, 20.0),
-        {"a": (ALL, pytest.approx(1.4)), "b": (KEYFRAMES, 0.0)},
+        {"a": (ALL, 1.4), "b": (KEYFRAMES, 0.0)},
     ),
     "keyframes do not fit either": (
         host([lane("a", priority=1), lane("b")], [camera("a", 10.0), camera("b", 10.0)], 0.355, 20.0),

@@ -99,7 +99,7 @@ def test_stages_follow_one_another_without_gaps(timeline: Timeline) -> None:
     assert len(whole) == 10
     for one in whole:
         parts = [part for part in lane if one.begin <= part.begin < one.end and part is not one]
-        assert [(part.name, part.end - part.begin) for part in parts] == [
+        assert [(part.name, int(part.end - part.begin)) for part in parts] == [
             ("wait", 1000),
             ("view", 2000),
             ("send", 1000),
