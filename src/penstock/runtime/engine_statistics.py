@@ -1,17 +1,26 @@
 """The engine's own numbers: lanes with their ages, decisions, control work. They outlive an engine that crashes."""
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
+from penstock.contracts.capacity import LaneGrant
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import Failure, Outcome
 from penstock.runtime.calls import Call
-from penstock.runtime.capacity_loop import CapacityLoop
 from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.lane_ages import LaneAges
 from penstock.scheduling.books import LaneSnapshot
 from penstock.scheduling.suspension import TOLERATED_FAILURES
 from penstock.telemetry.histogram import Histogram
 from penstock.telemetry.statistics import EngineStatistics, LaneStatistics, ModelStatistics, ProcessStatistics
+
+
+class Grants(Protocol):
+    """What the capacity plan gives each lane."""
+
+    def grant(self, lane: str) -> LaneGrant: ...
+
+    def floor_fps(self, lane: str) -> float: ...
 
 
 class EngineCounts:
@@ -83,7 +92,7 @@ class EngineCounts:
         self._failing[model] = (in_a_row + 1, failure.message)
 
     def lanes(
-        self, books: Iterable[LaneSnapshot], specs: Mapping[str, LaneSpec], capacity: CapacityLoop
+        self, books: Iterable[LaneSnapshot], specs: Mapping[str, LaneSpec], grants: Grants
     ) -> tuple[LaneStatistics, ...]:
         return tuple(
             LaneStatistics(
@@ -93,12 +102,12 @@ class EngineCounts:
                 fates=book.fates,
                 in_flight=book.in_flight,
                 late=self._ages[book.name].late,
-                granted_fps=(grant := capacity.grant(book.name)).fps,
+                granted_fps=(grant := grants.grant(book.name)).fps,
                 max_fps=specs[book.name].max_fps,
                 budget_ns=specs[book.name].budget_ns,
                 level=grant.step.value,
                 limited_by=grant.limited_by,
-                floor_fps=capacity.floor_fps(book.name),
+                floor_fps=grants.floor_fps(book.name),
                 last_result_ns=self._ages[book.name].last_result_ns,
                 first_taken_ns=self._ages[book.name].first_taken_ns,
                 last_heard_ns=self._ages[book.name].last_heard_ns,

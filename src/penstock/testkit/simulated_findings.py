@@ -36,7 +36,7 @@ class Findings:
         return lane.name in self._followers or lane.camera in self._required
 
     def frame_of(self, lane: str, frame_index: int) -> tuple[int, int, int]:
-        """How many boxes of that frame the lane looks at, when it was captured, and decoded; zeros where it has gone."""
+        """How many boxes of that frame the lane looks at, when it was captured and decoded; zeros where it has gone."""
         return self._boxes[lane].get(frame_index, (0, 0, 0))
 
     def found(self, lane: LaneSpec, result: Result, now_ns: int) -> None:

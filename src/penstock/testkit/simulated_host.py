@@ -1,4 +1,4 @@
-"""One host on simulated time: modelled cameras, ingest, executors and cores around the real scheduler, planner and rules.
+"""One host on simulated time: modelled cameras, ingest, executors and cores around the real scheduler, plan and rules.
 
 Events come in the order of their instants, and of their making where instants are equal, so one seed is one run. The
 scheduler hears what the engine would tell it, in the same order, and plans after everything that may let it do more.

@@ -2,6 +2,7 @@
 
 import pytest
 
+from penstock.contracts.capacity import LadderStep, LaneGrant
 from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import Failure, FailureCause
 from penstock.runtime.engine_statistics import EngineCounts
@@ -11,6 +12,16 @@ from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics
 
 RAISED = Failure(FailureCause.RAISED, "too bright")
 READY = ModelStatistics(model="moody", executor="cpu", state="ready", head="python")
+
+
+class Reduced:
+    """Every lane has half of what it asked for."""
+
+    def grant(self, lane: str) -> LaneGrant:
+        return LaneGrant(lane, LadderStep.REDUCED, 2.5, "device:cpu")
+
+    def floor_fps(self, lane: str) -> float:
+        return 1.0
 
 
 def told(counts: EngineCounts) -> ModelStatistics:
@@ -67,6 +78,18 @@ def test_when_a_lane_heard_of_frames_outlives_the_engine() -> None:
     counts = EngineCounts([spec])
     counts.heard(spec.name, 5)
     later = EngineCounts([spec])
-    later.go_on_from(ProcessStatistics(process="engine", lanes=counts.lanes([book()], {spec.name: spec})))
-    (lane,) = later.lanes([book()], {spec.name: spec})
+    later.go_on_from(ProcessStatistics(process="engine", lanes=counts.lanes([book()], {spec.name: spec}, Reduced())))
+    (lane,) = later.lanes([book()], {spec.name: spec}, Reduced())
     assert (lane.first_taken_ns, lane.last_heard_ns) == (0, 5)
+
+
+def test_a_lane_says_what_the_plan_gives_it_and_why() -> None:
+    spec = LaneSpec("front", "moody", max_fps=5.0)
+    (lane,) = EngineCounts([spec]).lanes([book()], {spec.name: spec}, Reduced())
+    assert (lane.granted_fps, lane.max_fps, lane.level, lane.limited_by, lane.floor_fps) == (
+        2.5,
+        5.0,
+        "reduced",
+        "device:cpu",
+        1.0,
+    )
