@@ -108,8 +108,22 @@ class CapacityLoop:
         return self._picture
 
     def set_floors(self, floors: Mapping[str, float]) -> None:
-        """The slowest rates at which the rules are decidable, by lane."""
-        self._floors = floors
+        """The slowest rates at which the rules are decidable, by lane.
+
+        A lane that is asked for less than its rules need does not become all or nothing for them: they are decided as
+        well as it allows, and a warning says so.
+        """
+        self._floors = {lane: fps for lane, fps in floors.items() if fps <= self._wanted_fps_of[lane]}
+        for lane, fps in floors.items():
+            if lane not in self._floors:
+                camera, _, model = lane.partition("/")
+                log.warning(
+                    "rules look back so little that they need %.3g analyses a second, and %.3g are asked for: they are "
+                    "decided on single pictures. Raise detect.fps, or let them look back longer",
+                    fps,
+                    self._wanted_fps_of[lane],
+                    extra={"camera": camera, "model": model},
+                )
 
     def grant(self, lane: str) -> LaneGrant:
         """What the lane has now; before the first plan, all that it asked for."""

@@ -1,5 +1,7 @@
 """What would happen if something were added: verdicts, who shrinks, and what people are told."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ from penstock.scheduling.picture import CameraCost, HostSupply, LaneDemand, Pict
 EMPTY = picture([])
 
 
-def costly(*names: str, **fields: float) -> list[LaneDemand]:
+def costly(*names: str, **fields: Any) -> list[LaneDemand]:
     """Each wants 0.5 s/s of the device's 0.9."""
     return [lane(name, **fields) for name in names]
 

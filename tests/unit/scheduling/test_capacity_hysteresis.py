@@ -108,10 +108,9 @@ def test_a_changed_wish_is_followed_at_once() -> None:
 
 def test_who_runs_is_not_put_out_by_an_equal() -> None:
     """There is room for two floors; the lane named first comes last."""
-    floors = {"floor_fps": 4.0}
     planner = CapacityPlanner()
-    two = [lane("b", **floors), lane("c", **floors)]
-    plans = walk(planner, [picture(two)] + [picture([lane("a", **floors), *two])] * 6)
+    two = [lane("b", floor_fps=4.0), lane("c", floor_fps=4.0)]
+    plans = walk(planner, [picture(two)] + [picture([lane("a", floor_fps=4.0), *two])] * 6)
     assert [(one.lane, one.step) for one in plans[-1].lanes] == [
         ("a/m", LadderStep.MOTION_ONLY),
         ("b/m", LadderStep.REDUCED),
