@@ -96,6 +96,8 @@ class SchedulerBooks(RuleBasedStateMachine):
         self.frames: dict[int, int] = {}
         """index of the view that came, by ticket"""
         self.facts: dict[tuple[str, str], tuple[int, int]] = {}
+        self.told: dict[str, int] = {}
+        """capture of the newest frame told of"""
         self.boxes: dict[str, dict[int, int]] = {lane.name: {} for lane in LANES}
         self.known: list[int] = []
         self.ledgers = [LaneLedger(self.counters, number) for number in range(len(LANES))]
@@ -245,7 +247,7 @@ class SchedulerBooks(RuleBasedStateMachine):
         self._offer(camera, self.decoded[camera], False)
 
     def _offer(self, camera: str, index: int, moved: bool, held_back: int = 0) -> None:
-        capture_ns = self.capture[camera]
+        capture_ns = self.told[camera] = self.capture[camera]
         still = self.alive(lambda: self.scheduler.offered(camera, index, capture_ns, moved, self.now_ns, held_back))
         if still:
             assert not moved
@@ -443,7 +445,7 @@ class SchedulerBooks(RuleBasedStateMachine):
             resume_ns = self.scheduler.resume_ns(camera)
             of = [lane for lane in self.lanes if lane.camera == camera and lane.crops is None]
             if resume_ns and camera != "file":
-                before_ns = max(resume_ns - 1, self.capture[camera])
+                before_ns = max(resume_ns - 1, self.told.get(camera, 0))
                 for lane in of:
                     if lane.state is not LaneState.ASKED and before_ns < resume_ns:
                         assert not lane.candidate

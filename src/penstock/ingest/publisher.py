@@ -12,6 +12,7 @@ import av
 from penstock.base.clock import Clock
 from penstock.contracts.frames import FrameRef
 from penstock.contracts.packets import EncodedPacket
+from penstock.framebus.trace_writers import IngestTrace, IngestTraceOff
 from penstock.ingest.books import UnitBooks, Word
 from penstock.ingest.gate import Gate
 from penstock.ingest.newest import Newest, NewestFrame
@@ -33,6 +34,7 @@ class FramePublisher:
         clock: Clock,
         on_news: Callable[[], None],
         lossless: bool,
+        trace: IngestTrace | None = None,
     ) -> None:
         self._books = books
         self._newest = newest
@@ -40,6 +42,7 @@ class FramePublisher:
         self._clock = clock
         self._on_news = on_news
         self._lossless = lossless
+        self._trace = trace or IngestTraceOff()
         self._handed = threading.Event()
         self._handed_index = 0
         self._stopping = False
@@ -68,6 +71,7 @@ class FramePublisher:
             width_px=picture.width,
             height_px=picture.height,
         )
+        self._trace.decoded(ref)
         moved = self._gate.moved(picture)
         if not moved:
             self._books.count(Word.STILL)

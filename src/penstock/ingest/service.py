@@ -26,6 +26,7 @@ from penstock.contracts.messages import (
     ViewRefused,
 )
 from penstock.framebus.slots import SlotAllocator
+from penstock.framebus.trace_writers import IngestTrace, IngestTraceOff
 from penstock.ingest.books import Word
 from penstock.ingest.kept_pictures import KeptPictures
 from penstock.ingest.newest import Look, Newest
@@ -61,7 +62,8 @@ class ServedCamera:
 class IngestService:
     """All cameras of one ingest process. `send` is replaced whenever the engine is."""
 
-    def __init__(self, cameras: Iterable[ServedCamera], clock: Clock) -> None:
+    def __init__(self, cameras: Iterable[ServedCamera], clock: Clock, trace: IngestTrace | None = None) -> None:
+        self._trace = trace or IngestTraceOff()
         self._cameras = {camera.worker.spec.camera: camera for camera in cameras}
         self._clock = clock
         self._send: Send | None = None
@@ -236,6 +238,7 @@ class IngestService:
                 self._refuse(camera, ask, "no free slot")
                 return ()
             slots.append(slot)
+        begun_ns = self._clock.now_ns()
         began_ns = self._clock.thread_cpu_ns()
         try:
             views = tuple(
@@ -249,6 +252,7 @@ class IngestService:
             self._refuse(camera, ask, str(error))
             return ()
         camera.view_ns += self._clock.thread_cpu_ns() - began_ns
+        self._trace.view(newest.ref, begun_ns, begun_ns, views[-1].made_ns, len(views))
         camera.views += len(views)
         camera.worker.books.count(Word.VIEWS, len(views))
         return views

@@ -14,6 +14,7 @@ from penstock.contracts.messages import CameraLoad, CameraState
 from penstock.contracts.sources import Source, SourceError, SourceFault
 from penstock.contracts.specs import DecodePolicy, StreamSpec
 from penstock.framebus.ring import RingWriter
+from penstock.framebus.trace_writers import IngestTrace
 from penstock.ingest.books import UnitBooks, Word
 from penstock.ingest.decode_choice import DecodeChoice
 from penstock.ingest.failure_log import FailureLog
@@ -52,6 +53,7 @@ class StreamWorker:
         on_news: Callable[[], None],
         decode: DecodePolicy = DecodePolicy.ALL,
         quiet_ns: int = QUIET_NS,
+        trace: IngestTrace | None = None,
     ) -> None:
         self.spec = spec
         self.books = books
@@ -72,7 +74,7 @@ class StreamWorker:
         self._phase = Phase(CameraState.STARTING, 0, 0, "")
         self._connect_ns = 0
         self._publisher = FramePublisher(
-            books=books, newest=newest, gate=gate, clock=clock, on_news=on_news, lossless=source.lossless
+            books=books, newest=newest, gate=gate, clock=clock, on_news=on_news, lossless=source.lossless, trace=trace
         )
         self._reader = SessionReader(
             spec.camera,

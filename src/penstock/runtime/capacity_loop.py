@@ -14,6 +14,7 @@ import msgspec
 from penstock.contracts.capacity import CapacityPlan, LadderStep, LaneGrant, PlanChange
 from penstock.contracts.messages import Message, SetDecode
 from penstock.contracts.specs import DecodePolicy, RunSpec
+from penstock.framebus.trace_writers import EngineTrace, EngineTraceOff
 from penstock.runtime import wiring
 from penstock.runtime.cost_doubt import CostDoubt
 from penstock.runtime.host_load import HostLoad
@@ -64,7 +65,9 @@ class CapacityLoop:
         send_to: Callable[[str, Message], bool],
         planner: CapacityPlanner | None = None,
         host_load: HostLoad | None = None,
+        trace: EngineTrace | None = None,
     ) -> None:
+        self._trace = trace or EngineTraceOff()
         self._spec = spec
         self._scheduler = scheduler
         self._decisions = decisions
@@ -242,6 +245,7 @@ class CapacityLoop:
             if self._grants.get(grant.lane) != grant:
                 self._grants[grant.lane] = grant
                 self._decisions.set_granted(grant.lane, grant.fps)
+                self._trace.granted(grant.lane, grant.step, grant.fps, now_ns)
         for camera in plan.cameras:
             self._decode[camera.camera] = camera.decode
         if not plan.changes:

@@ -17,6 +17,7 @@ from penstock.contracts.messages import CameraState, EndClip, FinishClips, Messa
 from penstock.contracts.results import Result
 from penstock.contracts.specs import RunSpec
 from penstock.contracts.work import ModelDescription
+from penstock.framebus.trace_writers import EngineTrace, EngineTraceOff
 from penstock.rules.decisions import Opened
 from penstock.rules.errors import RuleError
 from penstock.rules.evaluator import RuleEvaluator
@@ -78,7 +79,9 @@ class DecisionPath:
         clock: Clock,
         send_to_recorder: Callable[[Message], bool],
         wake: Callable[[], None],
+        trace: EngineTrace | None = None,
     ) -> None:
+        self._trace = trace or EngineTraceOff()
         self._spec = spec
         self._clock = clock
         self._validities = Validities(spec.lanes)
@@ -275,6 +278,8 @@ class DecisionPath:
                 event = self._book.open(decision, now_ns)
                 if event is not None:
                     self.event_delay.record(now_ns - decision.confirmed_ns)
+                    frame = decision.result.frame if decision.result is not None else None
+                    self._trace.confirmed(decision.camera, decision.rule, frame, now_ns)
                     self._journal_event(event)
             else:
                 event = self._book.end(decision)

@@ -42,6 +42,7 @@ from penstock.runtime.engine_statistics import EngineCounts
 from penstock.runtime.frame_path import FramePath
 from penstock.runtime.lane_books import lane_ledgers, make_scheduler
 from penstock.runtime.shell import CannotStart, Shell, processor_ns
+from penstock.runtime.tracing import engine_trace
 from penstock.telemetry.statistics import ProcessStatistics
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,8 @@ class EngineUnit:
         self._executor_of = {model.name: executor.name for executor in spec.executors for model in executor.models}
         self._lane_specs = {lane.name: lane for lane in spec.lanes}
         self._cameras = CameraBook(spec, shell.regions)
-        self._ledgers = lane_ledgers(spec, shell.regions)
+        self._trace = engine_trace(spec, shell.regions, shell.clock)
+        self._ledgers = lane_ledgers(spec, shell.regions, self._trace)
         self._scheduler = make_scheduler(spec, self._ledgers)
         self._counts = EngineCounts(spec.lanes)
         self._decisions = DecisionPath(
@@ -73,6 +75,7 @@ class EngineUnit:
             clock=shell.clock,
             send_to_recorder=lambda message: self._send_to(wiring.RECORDER, message),
             wake=shell.reactor.wake_nowait,
+            trace=self._trace,
         )
         self._frames = FramePath(
             spec.lanes,
@@ -85,6 +88,7 @@ class EngineUnit:
             counts=self._counts,
             decisions=self._decisions,
             send_to=self._send_to,
+            trace=self._trace,
         )
         self._end = EngineEnd(shell.clock, shell.reactor, self._scheduler, self._calls, self._decisions)
         self._capacity = CapacityLoop(
@@ -93,6 +97,7 @@ class EngineUnit:
             self._decisions,
             is_up=lambda camera: self._cameras[camera].state is CameraState.UP,
             send_to=self._send_to,
+            trace=self._trace,
         )
         self._costs = CostKeeper(spec, shell.clock, self._models)
         self._finished_told = False
@@ -262,7 +267,9 @@ class EngineUnit:
     def _plan(self) -> int | None:
         now_ns = self._clock.now_ns()
         plan = self._scheduler.plan(now_ns)
-        self._counts.planned(self._clock.now_ns() - now_ns)
+        took_ns = self._clock.now_ns() - now_ns
+        self._counts.planned(took_ns)
+        self._trace.planned(now_ns, took_ns, len(plan.ask))
         for start in plan.start:
             self._frames.start(start, now_ns)
         for ask in plan.ask:

@@ -21,6 +21,7 @@ from penstock.contracts.events import (
 )
 from penstock.contracts.specs import CameraSpec, RuleSpec, RunSpec
 from penstock.contracts.times import ClockReading
+from penstock.contracts.traces import frame_trace_id
 from penstock.rules.decisions import Ended, Opened, OpenEvent
 
 
@@ -87,7 +88,7 @@ class EventBook:
             shadow=shadow,
             shadow_model=decision.shadow_lane.removeprefix(f"{decision.camera}/"),
             evidence=tuple(pending),
-            trace_id=identity,
+            trace_id=frame_trace_id(result.frame.id.stream.session, result.frame.id.seq) if result else identity,
         )
         job = ClipJob(
             event_id=identity,

@@ -13,7 +13,9 @@ from penstock.base.clock import Clock
 from penstock.contracts.messages import Ask, FrameDone, Message, Notice, Submit, ViewReady
 from penstock.contracts.results import Result
 from penstock.contracts.specs import LaneSpec
+from penstock.contracts.traces import frame_trace_id
 from penstock.contracts.work import Outcome, OutcomeStatus, Work
+from penstock.framebus.trace_writers import EngineTrace, EngineTraceOff
 from penstock.runtime import wiring
 from penstock.runtime.calls import Call, CallBook
 from penstock.runtime.cascades import Cascades
@@ -48,7 +50,9 @@ class FramePath:
         counts: EngineCounts,
         decisions: DecisionPath,
         send_to: SendTo,
+        trace: EngineTrace | None = None,
     ) -> None:
+        self._trace = trace or EngineTraceOff()
         self._lanes = {lane.name: lane for lane in lanes}
         self._cascades = Cascades(self._lanes.values(), scheduler, models)
         self._lease_epoch = lease_epoch
@@ -124,7 +128,7 @@ class FramePath:
             views=first.views if len(calls) == 1 else tuple(view for call in calls for view in call.views),
             deadline_ns=_NEVER_NS if self._cameras[first.ask.camera].lossless else start.deadline_ns,
             submitted_ns=now_ns,
-            trace_id=f"{frame.id.stream.session:x}-{frame.id.seq:x}",
+            trace_id=frame_trace_id(frame.id.stream.session, frame.id.seq),
         )
         if not self._send_to(wiring.executor_process(start.executor), Submit(work)):
             self._calls.end_work(start.work)
@@ -161,6 +165,16 @@ class FramePath:
         if timed and now_ns > result.frame.capture.mono_ns + lane.budget_ns:
             result = msgspec.structs.replace(result, late=True)
         self._counts.analysed(lane.name, call, outcome, now_ns, timed=timed, late=result.late)
+        self._trace.analysed(
+            lane.name,
+            result.frame,
+            outcome,
+            asked_ns=call.asked_ns,
+            made_ns=call.views[-1].made_ns,
+            submitted_ns=call.submitted_ns,
+            taken_ns=now_ns,
+            late=result.late,
+        )
         self._decisions.result(lane.camera, lane.name, result, now_ns)
         self._cascades.found(lane, result, now_ns)
         self._tell_holding(lane.camera)

@@ -27,6 +27,7 @@ from penstock.ingest.status import StreamStatus
 from penstock.ingest.stream import StreamWorker
 from penstock.runtime import wiring
 from penstock.runtime.shell import Shell, resident_bytes
+from penstock.runtime.tracing import ingest_trace
 from penstock.runtime.unit_book import unit_book
 from penstock.sources.backoff import Backoff
 from penstock.sources.opening import open_source
@@ -46,6 +47,7 @@ class IngestUnit:
         self._workers: list[tuple[StreamWorker, CameraSpec, int]] = []
         self._served: list[ServedCamera] = []
         self._service = IngestService((), shell.clock)
+        self._trace = ingest_trace(shell.spec, shell.name, shell.regions)
         self._engine: Link | None = None
         self._stop_by_ns: int | None = None
 
@@ -60,7 +62,7 @@ class IngestUnit:
                 self._workers.append((worker, camera, number))
                 if Role.DETECT in stream.roles:
                     self._served.append(self._serve(camera, worker))
-        self._service = IngestService(self._served, shell.clock)
+        self._service = IngestService(self._served, shell.clock, self._trace)
         shell.reactor.on_wake(self._service.tell_news)
         shell.reactor.on_wake(self._tell_unreadable)
         shell.reactor.call_every(LOAD_EVERY_NS, self._tell_load)
@@ -159,6 +161,7 @@ class IngestUnit:
             on_news=shell.reactor.wake_nowait,
             decode=camera.decode,
             quiet_ns=camera.gate.quiet_interval_ns,
+            trace=self._trace,
         )
 
     def _serve(self, camera: CameraSpec, worker: StreamWorker) -> ServedCamera:

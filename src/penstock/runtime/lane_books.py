@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from penstock.contracts.specs import RunSpec
+from penstock.contracts.traces import FateTrace
 from penstock.framebus.counters import WORD_BYTES, CounterBlock
 from penstock.framebus.regions import Region
 from penstock.runtime import wiring
@@ -12,10 +13,10 @@ from penstock.scheduling.ledger import LaneLedger
 from penstock.scheduling.scheduler import Scheduler
 
 
-def lane_ledgers(spec: RunSpec, regions: Mapping[str, Region]) -> list[LaneLedger]:
-    """Each lane's row, in the order of the specification."""
+def lane_ledgers(spec: RunSpec, regions: Mapping[str, Region], trace: FateTrace | None = None) -> list[LaneLedger]:
+    """Each lane's row, in the order of the specification; `trace` hears of the fates of frames not analysed."""
     counters = CounterBlock(regions[wiring.LEDGER].memory, wiring.ledger_bytes(spec) // WORD_BYTES)
-    return [LaneLedger(counters, number) for number in range(len(spec.lanes))]
+    return [LaneLedger(counters, number, lane.name, trace) for number, lane in enumerate(spec.lanes)]
 
 
 def make_scheduler(spec: RunSpec, ledgers: list[LaneLedger]) -> Scheduler:

@@ -38,27 +38,27 @@ class Intake:
                 lane.moved_index = index
             if held_back and missed:
                 held = min(held_back, missed)
-                ledger.settle(Fate.NOT_DUE, held)
+                ledger.settle(Fate.NOT_DUE, held, index - missed)
                 missed -= held
             if not lane.candidate and not lane.is_due(capture_ns):
-                ledger.settle(Fate.NOT_DUE, missed + 1)
+                ledger.settle(Fate.NOT_DUE, missed + 1, index - missed)
             elif lane.shed:
-                ledger.settle(Fate.SHED, missed + 1)
+                ledger.settle(Fate.SHED, missed + 1, index - missed)
                 needed = not lane.gated or lane.moved_index > lane.due_seen_index
                 if lane.requires:
                     needed = needed and of.facts.met(lane.requires, capture_ns)
                 lane.saw_due(index, capture_ns, needed=needed)
                 lane.advance_due(capture_ns)
             elif lane.requires and not of.facts.met(lane.requires, capture_ns):
-                ledger.settle(Fate.DEPENDENCY_STALE, missed + 1)
+                ledger.settle(Fate.DEPENDENCY_STALE, missed + 1, index - missed)
                 lane.saw_due(index, capture_ns, needed=False)
                 self._board.leave(lane, Fate.SUPERSEDED)
                 lane.stay_due(capture_ns)
             else:
                 if missed:
-                    ledger.settle(Fate.SUPERSEDED, missed)
+                    ledger.settle(Fate.SUPERSEDED, missed, index - missed)
                 if not moved and lane.is_still(capture_ns):
-                    ledger.settle(Fate.GATED)
+                    ledger.settle(Fate.GATED, 1, index)
                     lane.saw_due(index, capture_ns, needed=False)
                     self._board.leave(lane, Fate.SUPERSEDED)
                     lane.advance_due(capture_ns)
@@ -79,18 +79,18 @@ class Intake:
         lane.last_index = index
         ledger.hear(index)
         if missed:
-            ledger.settle(Fate.NOT_DUE, missed)
+            ledger.settle(Fate.NOT_DUE, missed, index - missed)
         if not lane.candidate and not lane.is_due(capture_ns):
-            ledger.settle(Fate.NOT_DUE)
+            ledger.settle(Fate.NOT_DUE, 1, index)
             return
         met = crops > 0 and self._board.cameras[lane.camera].facts.met(lane.requires, capture_ns)
         lane.saw_due(index, capture_ns, needed=met)
         if lane.shed:
-            ledger.settle(Fate.SHED)
+            ledger.settle(Fate.SHED, 1, index)
             lane.advance_due(capture_ns)
         elif not met:
             # A candidate before it still has its boxes and its pixels: it is not replaced.
-            ledger.settle(Fate.DEPENDENCY_STALE)
+            ledger.settle(Fate.DEPENDENCY_STALE, 1, index)
             lane.stay_due(capture_ns)
         else:
             lane.candidate_views = min(crops, lane.crops.limit)
@@ -99,12 +99,12 @@ class Intake:
     def _take(self, lane: Lane, index: int, capture_ns: int, now_ns: int) -> None:
         """The frame waits for its model, in the place of the one before it."""
         if lane.queue.suspension.refuses(now_ns):
-            lane.ledger.settle(Fate.MODEL_FAILED)
+            lane.ledger.settle(Fate.MODEL_FAILED, 1, index)
             self._board.leave(lane, Fate.SUPERSEDED)
             lane.advance_due(capture_ns)
             return
         if lane.candidate:
-            lane.ledger.settle(Fate.SUPERSEDED)
+            lane.ledger.settle(Fate.SUPERSEDED, 1, lane.candidate)
         else:
             lane.waiting_since_ns = capture_ns
         lane.candidate = index

@@ -156,7 +156,8 @@ class Lane:
 
     def stay_due(self, capture_ns: int) -> None:
         """A due frame lacked what the lane requires: the next one is due, and sets the pace. Nothing is made up for."""
-        self.due_ns = max(self.due_ns, capture_ns)
+        if capture_ns > self.due_ns or self._went_back(capture_ns):
+            self.due_ns = capture_ns
 
     def due_after(self, capture_ns: int) -> int:
         """When the lane will be due again if a frame of that capture is taken."""
@@ -188,10 +189,10 @@ class Lane:
 
     def drop_candidate(self, fate: Fate) -> None:
         if self.candidate:
-            self.ledger.settle(fate)
+            self.ledger.settle(fate, 1, self.candidate)
             self.candidate = 0
 
     def end_running(self, fate: Fate) -> None:
         if self.running:
-            self.ledger.settle(fate)
+            self.ledger.settle(fate, 1, self.running)
             self.running = 0

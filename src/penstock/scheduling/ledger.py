@@ -6,6 +6,7 @@ process that is killed between two stores leaves books that its successor can cl
 
 from penstock.contracts.counters import Counters
 from penstock.contracts.fates import Fate
+from penstock.contracts.traces import FateTrace
 
 WORDS_PER_LANE = 16
 _BASE, _LAST, _BEGUN, _FATES = 0, 1, 2, 3
@@ -14,10 +15,13 @@ _BASE, _LAST, _BEGUN, _FATES = 0, 1, 2, 3
 class LaneLedger:
     """One lane's row in the counters: first and last index heard of, and a count for each fate."""
 
-    __slots__ = ("_at", "_counters", "_fates_at")
+    __slots__ = ("_at", "_counters", "_fates_at", "_lane", "_trace")
 
-    def __init__(self, counters: Counters, lane_number: int) -> None:
+    def __init__(self, counters: Counters, lane_number: int, lane: str = "", trace: FateTrace | None = None) -> None:
+        """`trace` hears of every fate of `lane` but `analysed`."""
         self._counters = counters
+        self._lane = lane
+        self._trace = trace
         self._at = lane_number * WORDS_PER_LANE
         self._fates_at = self._at + _FATES
 
@@ -49,8 +53,11 @@ class LaneLedger:
     def hear(self, index: int) -> None:
         self._counters.set(self._at + _LAST, index)
 
-    def settle(self, fate: Fate, count: int = 1) -> None:
+    def settle(self, fate: Fate, count: int = 1, first_index: int = 0) -> None:
+        """`count` frames from `first_index` on have ended."""
         self._counters.add(self._fates_at + fate, count)
+        if self._trace is not None and fate is not Fate.ANALYSED:
+            self._trace.fate(self._lane, first_index, count, fate)
 
     def count(self, fate: Fate) -> int:
         return self._counters[self._fates_at + fate]
@@ -62,5 +69,5 @@ class LaneLedger:
         """Gives the fate `lost` to what an earlier process had in flight; returns how many."""
         lost = self.offered - self.settled()
         if lost:
-            self.settle(Fate.LOST, lost)
+            self.settle(Fate.LOST, lost, 0)
         return lost

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from penstock.scheduling.lane import Lane, LaneState
 
 
-def resume_ns(lanes: Iterable[Lane]) -> int:
+def resume_ns(lanes: Iterable[Lane], newest_capture_ns: int) -> int:
     """The earliest capture time for which one of the lanes could be due; 0 where one must hear of every frame.
 
-    That is a lane that has not begun, that waits for a model (it is asked for with its newest frame), and one of a
-    lossless camera. A lane whose view was asked for is due again one interval after the frame that it will get, which
+    That is a lane that has not begun, that waits for a model (it is asked for with its newest frame), that is due for
+    any frame after the newest, and one of a lossless camera. A lane whose view was asked for is due again one interval after the frame that it will get, which
     is the candidate or a later one.
     """
     earliest_ns: int | None = None
@@ -23,7 +23,7 @@ def resume_ns(lanes: Iterable[Lane]) -> int:
         if lane.state is LaneState.ASKED:
             capture_ns = lane.candidate_capture_ns
             due_ns = lane.due_after(capture_ns) if lane.due_ns else capture_ns + lane.interval_ns
-        elif lane.candidate:
+        elif lane.candidate or lane.is_due(newest_capture_ns):
             return 0
         else:
             due_ns = lane.due_ns

@@ -111,7 +111,7 @@ class Scheduler:
         """No lane of the camera is due for a frame captured before this; 0 where that is not known. Asks that were
         planned count as answered: where one is refused, ingest must tell of the next frame all the same."""
         of = self._board.cameras.get(camera)
-        return 0 if of is None else resuming.resume_ns(of.lanes)
+        return 0 if of is None else resuming.resume_ns(of.lanes, of.capture_ns)
 
     def snapshot(self) -> list[books.LaneSnapshot]:
         """Every lane's books."""

@@ -129,6 +129,7 @@ class Pipeline:
         executor: str = "cpu",
         streams: int = 1,
         max_fps: float = 1000.0,
+        min_fps: float = 0.0,
         budget_ms: float = 500.0,
         priority: int = 0,
         gated: bool = False,
@@ -141,6 +142,7 @@ class Pipeline:
         self._streams[executor] = streams
         wishes = {
             "max_fps": max_fps,
+            "min_fps": min_fps,
             "budget_ns": round(budget_ms * NS_PER_MS),
             "priority": priority,
             "gated": gated,

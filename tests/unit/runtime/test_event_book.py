@@ -13,6 +13,7 @@ from penstock.contracts.events import Event, EventState, Evidence, EvidenceKind,
 from penstock.contracts.results import Result
 from penstock.contracts.specs import CameraSpec, RecordSpec, RuleSpec, RunSpec
 from penstock.contracts.times import ClockReading
+from penstock.contracts.traces import frame_trace_id
 from penstock.rules.decisions import Ended, Opened, OpenEvent, Term
 from penstock.rules.machine import EndCause
 from penstock.runtime.event_book import EventBook
@@ -98,7 +99,9 @@ def test_an_event_says_what_when_where_and_why() -> None:
     book = EventBook(SPEC, lease_epoch=3)
     event = book.open(opened(), 112 * S)
     assert event is not None
-    assert event.event_id == event.trace_id == event_id("hash", "door", 7, utc(110))
+    assert event.event_id == event_id("hash", "door", 7, utc(110))
+    frame = RESULT.frame.id
+    assert event.trace_id == frame_trace_id(frame.stream.session, frame.seq), "the trace of the frame that confirmed it"
     assert (event.revision, event.state, event.severity, event.shadow) == (1, EventState.OPEN, Severity.ALERT, False)
     assert (event.start_utc_ns, event.confirmed_utc_ns, event.end_utc_ns) == (utc(110), utc(111), None)
     assert (event.decided_utc_ns, event.start_error_ns) == (utc(112), 5)
