@@ -13,8 +13,8 @@ def resume_ns(lanes: Iterable[Lane], newest_capture_ns: int) -> int:
     """The earliest capture time for which one of the lanes could be due; 0 where one must hear of every frame.
 
     That is a lane that has not begun, that waits for a model (it is asked for with its newest frame), that is due for
-    any frame after the newest, and one of a lossless camera. A lane whose view was asked for is due again one interval after the frame that it will get, which
-    is the candidate or a later one.
+    any frame after the newest, and one of a lossless camera. A lane whose view was asked for is due again one interval
+    after the frame that it will get, which is the candidate or a later one.
     """
     earliest_ns: int | None = None
     for lane in lanes:

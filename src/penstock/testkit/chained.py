@@ -8,7 +8,7 @@ from penstock.models.model import Model, Pixels
 
 
 class ChainedModel:
-    """Answers as `answer` does, and counts its calls; raises where `allowed` does not hold for the frame's capture (ns),
+    """Answers as `answer` does and notes its frames; raises where `allowed` does not hold for a frame's capture (ns),
     which the engine should have prevented."""
 
     def __init__(self, answer: Model, allowed: Callable[[int], bool]) -> None:

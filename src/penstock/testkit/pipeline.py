@@ -1,4 +1,4 @@
-"""Cameras, models and rules in a few lines, run on the simulated host: for tests that say what happens, and exactly when.
+"""Cameras, models and rules in a few lines, on the simulated host: for tests that say what happens, and exactly when.
 
     run = Pipeline().camera("door", fps=10).model(ScriptedModel("m", script)).rule("seen", "count(person) >= 1").run(9)
 
@@ -137,7 +137,7 @@ class Pipeline:
         crops: CropSpec | None = None,
     ) -> "Pipeline":
         """A lane on each camera, or on those named. `clock` is the one that a model of the test kit waits on."""
-        known: SimulatedModel = model if hasattr(model, "begin") else RealModel(model, clock or SimulatedClock())  # type: ignore[arg-type,assignment]
+        known: SimulatedModel = model if hasattr(model, "begin") else RealModel(model, clock or SimulatedClock())  # type: ignore[assignment]
         self._models.setdefault(executor, []).append(known)
         self._streams[executor] = streams
         wishes = {
