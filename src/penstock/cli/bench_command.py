@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from penstock.cli.bench_sim_command import sim
+
 DEFAULT_OUT = Path("penstock-bench")
 _DEFAULT = "scenarios"
 
@@ -31,6 +33,7 @@ bench_app = typer.Typer(
     help="Measure age, rates and fates under load: RVO's scenarios and ours; `sim` sizes fleets.",
     add_completion=False,
 )
+bench_app.command("sim")(sim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class ClipJob(msgspec.Struct, frozen=True):
     run_id: str
     result: Result | None = None
     """the result that confirmed it: its frame is the snapshot's, its boxes go into the manifest"""
+    clip: bool = True
+    """False for what is on trial: its snapshot is all that is made"""
 
 
 class ClipEnd(msgspec.Struct, frozen=True, gc=False):

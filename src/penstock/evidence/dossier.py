@@ -37,6 +37,8 @@ from penstock.evidence.snapshot import SnapshotFailed, decode_frame
 
 log = logging.getLogger(__name__)
 
+_SNAPSHOT_ONLY = "no clip was asked for: the event is of what is on trial"
+
 
 def reason_of(error: Exception) -> str:
     """What went wrong in words for a user: with the file, and what to do, where the system refused."""
@@ -84,7 +86,9 @@ class Dossier:
 
     def begin(self) -> None:
         """Makes the folder and the snapshot: at once, while its picture is still in the ring."""
-        if self.clip is None:
+        if not self.job.clip:
+            self._failure = _SNAPSHOT_ONLY
+        elif self.clip is None:
             self._failure = "the camera has no stream with the role record"
         elif self.job.end_ns is not None:
             self.clip.set_end(self.job.end_ns)
@@ -94,6 +98,9 @@ class Dossier:
                 stray.unlink()  # published by a recorder that died before its manifest
         except OSError as error:
             self._fail(error)
+            if not self.job.clip:
+                self._fail_snapshot(error)
+                return
         if self._spec.snapshot:
             self._take_snapshot()
 
@@ -141,6 +148,8 @@ class Dossier:
             chain.appended(path, manifest.sequence, data)
         except Exception as error:
             self._fail(error)
+            if not self.job.clip:
+                self._tell("manifest", reason_of(error), None if isinstance(error, OSError) else error)
 
     def snapshot_outcome(self) -> tuple[int, int]:
         """Snapshots made and failed: for the counters."""
@@ -155,6 +164,8 @@ class Dossier:
                 Evidence(EvidenceKind.CLIP, EvidenceState.READY, self._relative(p.file), manifest, p.sha256)
                 for p in self.parts
             ]
+        elif not self.job.clip:
+            pass
         elif self._failure:
             evidence.append(Evidence(EvidenceKind.CLIP, EvidenceState.FAILED, reason=self._failure))
         else:
@@ -207,11 +218,14 @@ class Dossier:
             data = encode_jpeg(decode_frame(self._detect, result.frame), self._spec.snapshot_quality)
             write_whole(self.folder / SNAPSHOT, data)
         except Exception as error:
-            unexpected = None if isinstance(error, (OSError, SnapshotFailed)) else error
-            self._snapshot_failure = reason_of(error)
-            self._tell("snapshot", self._snapshot_failure, unexpected)
+            self._fail_snapshot(error)
             return
         self._snapshot = self._snapshot_entry(data)
+
+    def _fail_snapshot(self, error: Exception) -> None:
+        unexpected = None if isinstance(error, (OSError, SnapshotFailed)) else error
+        self._snapshot_failure = reason_of(error)
+        self._tell("snapshot", self._snapshot_failure, unexpected)
 
     def _snapshot_entry(self, data: bytes) -> SnapshotEntry:
         return SnapshotEntry(SNAPSHOT, hashlib.sha256(data).hexdigest(), self._spec.snapshot_quality)
@@ -241,7 +255,13 @@ class Dossier:
     def _manifest(self, chain: ClipChain, utc_ns: int) -> Manifest:
         job, clip = self.job, self.clip
         utc_ns_of = job.clock.utc_ns_of
+        window_start_ns = job.start_ns - self._spec.pre_capture_ns
         window_end_ns = None if clip is None else clip.window_end_ns
+        if not job.clip:
+            # A picture is all that was asked for.
+            window_start_ns = window_end_ns = (
+                job.confirmed_ns if job.result is None else job.result.frame.capture.mono_ns
+            )
         end_ns = job.end_ns if clip is None else clip.end_ns
         stream = None if job.result is None else job.result.frame.id.stream
         return Manifest(
@@ -260,7 +280,7 @@ class Dossier:
                 None if end_ns is None else instant(utc_ns_of(end_ns)),
             ),
             asked=Span(
-                instant(utc_ns_of(job.start_ns - self._spec.pre_capture_ns)),
+                instant(utc_ns_of(window_start_ns)),
                 None if window_end_ns is None else instant(utc_ns_of(window_end_ns)),
             ),
             delivered=Span(self.parts[0].start, self.parts[-1].end) if self.parts else None,

@@ -1,9 +1,10 @@
-"""Makes the evidence of every confirmed event, of 16 at once at most; one more is refused and counted.
+"""Makes the evidence of every confirmed event, 16 clips at once at most; one more is refused and counted.
 
 The engine submits a job when an event is confirmed; the recorder takes the snapshot while its picture is still in
 the ring, follows the packets into the clip, and reports what there is after each. A fault of one clip (full disk,
-unwritable folder, refused packets) is that event's evidence; the others go on. Driven by `step(now_ns)`, by a
-simulated clock in tests and by its own thread after `start`.
+unwritable folder, refused packets) is that event's evidence; the others go on. Events of what is on trial get a
+snapshot and no clip, and only after all that real events need. Driven by `step(now_ns)`, by a simulated clock in tests
+and by its own thread after `start`.
 """
 
 import logging
@@ -20,10 +21,13 @@ from penstock.contracts.ring import PacketReader
 from penstock.contracts.specs import RecordSpec
 from penstock.evidence.clip import Clip, Progress
 from penstock.evidence.dossier import Dossier, reason_of
+from penstock.evidence.inbox import JobInbox
 from penstock.evidence.manifest import ClipChain
 from penstock.evidence.naming import camera_folder, leftovers
 
 JOB_BOUND = 16
+SNAPSHOT_BOUND = 4
+"""snapshots of what is on trial that may wait"""
 POLL_NS = 200_000_000
 _IDLE_NS = NS_PER_S
 _PACKETS_PER_TURN = 256
@@ -46,7 +50,7 @@ class CameraFeed:
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatistics:
-    """Cumulative counts since the start, and the jobs at hand."""
+    """Cumulative counts since the start, and the clips at hand. What is on trial counts among snapshots only."""
 
     jobs: int = 0
     accepted: int = 0
@@ -60,6 +64,8 @@ class RecorderStatistics:
     clips_truncated: int = 0
     snapshots_ready: int = 0
     snapshots_failed: int = 0
+    snapshots_refused: int = 0
+    """with their clips, or of what is on trial"""
     parts: int = 0
     packets: int = 0
     gaps: int = 0
@@ -84,16 +90,15 @@ class Recorder:
         on_result: Callable[[ClipResult], None],
         software: str,
         job_bound: int = JOB_BOUND,
+        snapshot_bound: int = SNAPSHOT_BOUND,
     ) -> None:
         self._data_dir = data_dir
         self._feeds = dict(feeds)
         self._clock = clock
         self._on_result = on_result
         self._software = software
-        self._job_bound = job_bound
         self._lock = threading.Lock()
-        self._inbox: OrderedDict[str, ClipJob] = OrderedDict()
-        self._ends: dict[str, ClipEnd] = {}
+        self._inbox = JobInbox(job_bound, snapshot_bound)
         self._open: dict[str, Dossier] = {}
         self._done: OrderedDict[str, ClipResult] = OrderedDict()
         self._chains: dict[str, ClipChain] = {}
@@ -103,37 +108,26 @@ class Recorder:
         self._thread: threading.Thread | None = None
 
     def submit_nowait(self, job: ClipJob) -> bool:
-        """Takes a job; False, with a refusal as its result, where 16 are at hand already.
+        """Takes a job; False, with a refusal as its result, where 16 clips are at hand already, or 4 snapshots of what
+        is on trial wait.
 
         The same event again replaces what is known of it: an open clip goes on, a finished one is reported again.
         """
-        with self._lock:
-            known = job.event_id in self._inbox or job.event_id in self._open
-            room = known or len(self._inbox.keys() | self._open.keys()) < self._job_bound
-            if room:
-                self._inbox[job.event_id] = job
-        if room:
+        known, refused = self._inbox.put_nowait(job)
+        if not refused:
             self._count(repeated=int(known))
             self._wake.set()
             return True
-        self._count(refused=1)
-        reason = (
-            f"the recorder already has {self._job_bound} clips at hand; longer cooldowns, or a shorter post_capture or "
-            "max_clip, keep them apart"
-        )
-        kinds = (EvidenceKind.CLIP, EvidenceKind.SNAPSHOT)
+        self._count(refused=int(job.clip), snapshots_refused=1)
+        kinds = (EvidenceKind.CLIP, EvidenceKind.SNAPSHOT) if job.clip else (EvidenceKind.SNAPSHOT,)
         self._report(
-            ClipResult(job.event_id, tuple(Evidence(kind, EvidenceState.REFUSED, reason=reason) for kind in kinds))
+            ClipResult(job.event_id, tuple(Evidence(kind, EvidenceState.REFUSED, reason=refused) for kind in kinds))
         )
         return False
 
     def end_nowait(self, end: ClipEnd) -> None:
         """The event ended; its clip goes on for the post-roll. Events without an open clip are counted, no more."""
-        with self._lock:
-            known = end.event_id in self._inbox or end.event_id in self._open
-            if known:
-                self._ends[end.event_id] = end
-        if known:
+        if self._inbox.end_nowait(end):
             self._wake.set()
         else:
             self._count(ends_unknown=1)
@@ -157,16 +151,10 @@ class Recorder:
 
     def step(self, now_ns: int) -> int:
         """Does what is due at `now_ns`; returns the instant at which to be called again, or before on new jobs."""
-        with self._lock:
-            jobs = list(self._inbox.values())
-            ends = self._ends
-            self._ends = {}
-        for job in jobs:
-            self._accept(job)
-            with self._lock:
-                if self._inbox.get(job.event_id) is job:
-                    del self._inbox[job.event_id]
-        for end in ends.values():
+        ends = self._inbox.take_ends()
+        for job in self._inbox.clip_jobs():
+            self._accept(job, now_ns)
+        for end in ends:
             if (dossier := self._open.get(end.event_id)) is not None:
                 dossier.set_end(end.end_ns)
         more = False
@@ -175,8 +163,10 @@ class Recorder:
             if progress is Progress.DONE:
                 self._conclude(dossier, now_ns)
             more = more or progress is Progress.MORE
-        with self._lock:
-            more = more or bool(self._inbox)
+        # One a turn, the last of all: a picture takes up to a GOP of decoding, for which no real event is to wait.
+        if (job := self._inbox.snapshot_job()) is not None:
+            self._accept(job, now_ns)
+        more = more or bool(self._inbox)
         return now_ns if more else now_ns + (POLL_NS if self._open else _IDLE_NS)
 
     def start(self) -> None:
@@ -195,18 +185,20 @@ class Recorder:
         self.close()
 
     def close(self) -> None:
-        """Finishes all open clips as they are; for whoever drives `step` without `start`."""
+        """Finishes all open clips as they are, then the snapshots that wait; for whoever drives `step` without
+        `start`."""
         now_ns = self._clock.now_ns()
         self.step(now_ns)
         for dossier in list(self._open.values()):
             while dossier.advance(now_ns, _PACKETS_PER_TURN) is Progress.MORE:
                 pass
             self._conclude(dossier, now_ns, stopped="the recorder was stopped")
+        while (job := self._inbox.snapshot_job()) is not None:
+            self._accept(job, now_ns)
 
     def statistics(self) -> RecorderStatistics:
         with self._lock:
-            jobs = len(self._inbox.keys() | self._open.keys())
-            return replace(self._statistics, jobs=jobs)
+            return replace(self._statistics, jobs=self._inbox.clips())
 
     def _run(self) -> None:
         self.prepare()
@@ -222,7 +214,12 @@ class Recorder:
                 self._clock.wait(self._wake, wait_s)
             self._wake.clear()
 
-    def _accept(self, job: ClipJob) -> None:
+    def _accept(self, job: ClipJob, now_ns: int) -> None:
+        self._begin(job, now_ns)
+        self._inbox.taken(job)
+
+    def _begin(self, job: ClipJob, now_ns: int) -> None:
+        """Makes the snapshot and opens the clip, where one is wanted; or says again what is there already."""
         open_dossier = self._open.get(job.event_id)
         if open_dossier is not None:
             open_dossier.replace_job(job)
@@ -234,9 +231,9 @@ class Recorder:
             return
         feed = self._feeds.get(job.camera)
         if feed is None:
-            reason = f"no packets are kept of camera {job.camera!r}"
-            self._finished(ClipResult(job.event_id, (_failed(EvidenceKind.CLIP, reason),)))
-            self._count(clips_failed=1)
+            kind = EvidenceKind.CLIP if job.clip else EvidenceKind.SNAPSHOT
+            self._finished(ClipResult(job.event_id, (_failed(kind, f"no packets are kept of camera {job.camera!r}"),)))
+            self._count(clips_failed=int(job.clip), snapshots_failed=int(not job.clip))
             return
         if not feed.spec.enabled:
             self._finished(ClipResult(job.event_id, ()))
@@ -246,22 +243,26 @@ class Recorder:
             self._count(repeated=1)
             self._finished(made)
             return
-        if feed.record is not None:
-            dossier.clip = Clip(job, feed.spec, feed.record, dossier.folder)
-        self._count(accepted=1)
-        with self._lock:
+        if job.clip:
+            if feed.record is not None:
+                dossier.clip = Clip(job, feed.spec, feed.record, dossier.folder)
+            self._count(accepted=1)
             self._open[job.event_id] = dossier
+            self._inbox.opened(job.event_id)
         dossier.begin()
         ready, failed = dossier.snapshot_outcome()
         self._count(snapshots_ready=ready, snapshots_failed=failed)
-        self._report(dossier.result())
+        if job.clip:
+            self._report(dossier.result())
+        else:
+            dossier.conclude(self._chain(job.camera), now_ns, self._clock.utc_ns(), "")
+            self._finished(dossier.result())
 
     def _conclude(self, dossier: Dossier, now_ns: int, stopped: str = "") -> None:
         job = dossier.job
-        chain = self._chains.setdefault(job.camera, ClipChain(camera_folder(self._data_dir, job.camera)))
-        dossier.conclude(chain, now_ns, self._clock.utc_ns(), stopped)
-        with self._lock:
-            del self._open[job.event_id]
+        dossier.conclude(self._chain(job.camera), now_ns, self._clock.utc_ns(), stopped)
+        del self._open[job.event_id]
+        self._inbox.closed(job.event_id)
         clip = dossier.clip
         ready = bool(dossier.parts)
         self._count(
@@ -275,6 +276,9 @@ class Recorder:
             bytes_written=sum(part.size_bytes for part in dossier.parts),
         )
         self._finished(dossier.result())
+
+    def _chain(self, camera: str) -> ClipChain:
+        return self._chains.setdefault(camera, ClipChain(camera_folder(self._data_dir, camera)))
 
     def _finished(self, result: ClipResult) -> None:
         self._done[result.event_id] = result

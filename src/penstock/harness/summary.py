@@ -72,6 +72,8 @@ OWN_COLUMNS = (
 )
 COLUMNS = RVO_COLUMNS + OWN_COLUMNS
 FLAT_FPS = 1e-9
+LEAST_SHARED = 0.02
+"""part of what a priority asked for, below which it has nothing to share"""
 
 
 def summary_row(run_id: int, scenario: Scenario, found: Measured, *, complete: bool = True) -> dict[str, Any]:
@@ -144,11 +146,18 @@ def over_budget_share(lanes: Iterable[LaneMeasured]) -> float:
 
 
 def fairness_by_priority(found: Measured) -> dict[int, float]:
-    """Jain's index over the lanes of each priority, of the part of its wanted rate that each lane got."""
+    """Jain's index over the lanes of each priority, of the part of its wanted rate that each lane got.
+
+    A priority for which nothing was left shares nothing: the few analyses before the plan was made say nothing of it.
+    """
     shares: dict[int, list[float]] = {}
     for lane in found.lanes:
         shares.setdefault(lane.priority, []).append(min(1.0, lane.analysed_fps / max(lane.wanted_fps, FLAT_FPS)))
-    return {priority: jain(values) for priority, values in sorted(shares.items())}
+    return {
+        priority: jain(values)
+        for priority, values in sorted(shares.items())
+        if sum(values) >= LEAST_SHARED * len(values)
+    }
 
 
 def share_by_priority(found: Measured) -> dict[int, float]:

@@ -188,15 +188,25 @@ class IngestService:
         look = self._look(camera, send)
         if ask.frame_index:
             self._answer_exactly(camera, look, ask, send)
-        elif look is None or look.newest is None or look.newest.ref.index <= ask.after_index:
-            send(ViewRefused(ask.ticket, ask.camera, "no newer frame"))
-        else:
-            views = self._views(camera, look.newest, ask)
-            if views and self._hand_over(camera, ask, ViewReady(ask.ticket, views, look.moved, look.held_back), send):
-                camera.kept.keep(look.newest)
-                self._told(camera, look)
+        elif not self._answer_newest(camera, look, ask, send) and not camera.worker.lossless:
+            # The lane that asked waits for the next frame, whenever it comes.
+            untold = camera.worker.newest.resume_at(0) or untold
         if untold:
             self._tell_newest(camera, send)
+
+    def _answer_newest(self, camera: ServedCamera, look: Look | None, ask: Ask, send: Send) -> bool:
+        """Whether the view of the newest frame was handed over."""
+        if look is None or look.newest is None or look.newest.ref.index <= ask.after_index:
+            send(ViewRefused(ask.ticket, ask.camera, "no newer frame"))
+            return False
+        views = self._views(camera, look.newest, ask)
+        if not views:
+            return False
+        if not self._hand_over(camera, ask, ViewReady(ask.ticket, views, look.moved, look.held_back), send):
+            return False
+        camera.kept.keep(look.newest)
+        self._told(camera, look)
+        return True
 
     def _answer_exactly(self, camera: ServedCamera, look: Look | None, ask: Ask, send: Send) -> None:
         """A view of a frame that was told before: it is no news, and the newest frame stays to be told."""

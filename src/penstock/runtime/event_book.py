@@ -60,9 +60,10 @@ class EventBook:
         record = self._cameras[decision.camera].record
         result = decision.result
         pending: list[Evidence] = []
-        # Of 16 clips at once, of the disk and of the decoder's time, nothing goes to what is on trial.
-        if record.enabled and not shadow:
-            pending.append(Evidence(EvidenceKind.CLIP, EvidenceState.PENDING))
+        if record.enabled:
+            # What is on trial gets a picture to be judged by; the 16 clips at once and the disk are for what is real.
+            if not shadow:
+                pending.append(Evidence(EvidenceKind.CLIP, EvidenceState.PENDING))
             if record.snapshot and result is not None:
                 pending.append(Evidence(EvidenceKind.SNAPSHOT, EvidenceState.PENDING))
         event = Event(
@@ -100,6 +101,7 @@ class EventBook:
             clock=clock,
             run_id=self._spec.run_id,
             result=result,
+            clip=not shadow,
         )
         self._entries[identity] = _Entry(event, job if pending else None)
         return event
@@ -184,9 +186,9 @@ class EventBook:
         return entry.job if entry is not None else None
 
     def clip_end(self, identity: str) -> ClipEnd | None:
-        """The end to tell the recorder, where the event has one."""
+        """The end to tell the recorder, where the event has one, and a clip that goes on until then."""
         entry = self._entries.get(identity)
-        if entry is None or entry.job is None or entry.job.end_ns is None:
+        if entry is None or entry.job is None or entry.job.end_ns is None or not entry.job.clip:
             return None
         return ClipEnd(identity, entry.job.end_ns)
 
@@ -216,6 +218,7 @@ class EventBook:
             end_ns=None if event.end_utc_ns is None else event.end_utc_ns - offset_ns,
             clock=clock,
             run_id=event.run_id,
+            clip=not event.shadow,
         )
 
     def _revise(self, entry: _Entry, **changes: object) -> Event:

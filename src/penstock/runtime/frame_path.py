@@ -110,10 +110,11 @@ class FramePath:
             self._scheduler.refused(message.ticket)
             return
         start = self._scheduler.arrived(message.ticket, frame.index, frame.capture.mono_ns, now_ns)
+        if not self._scheduler.knows(message.ticket):
+            # Too late, or nobody's any more; a batch that waited for it alone may start without it.
+            self._calls.end(message.ticket)
         if start is not None:
             self.start(start, now_ns)
-        elif not self._scheduler.knows(message.ticket):
-            self._calls.end(message.ticket)
 
     def start(self, start: StartWork, now_ns: int) -> None:
         """The views of one call are together: the model gets them."""

@@ -82,6 +82,7 @@ class RecorderUnit:
             snapshots={
                 EvidenceState.READY.value: counts.snapshots_ready,
                 EvidenceState.FAILED.value: counts.snapshots_failed,
+                EvidenceState.REFUSED.value: counts.snapshots_refused,
             },
             written_bytes=counts.bytes_written,
             lapped=counts.lapped,

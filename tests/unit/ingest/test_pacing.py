@@ -130,8 +130,14 @@ def an_earlier_resume_frees_the_newest(desk: Desk) -> None:
 
 def a_later_resume_holds_more(desk: Desk) -> None:
     desk.decode(moved=False, count=2)
-    desk.ask(280, after=9)
+    desk.ask(280)
     desk.decode(moved=False, count=4)
+
+
+def a_refused_ask_waits_for_the_next_frame(desk: Desk) -> None:
+    desk.decode(moved=False, count=2)
+    desk.ask(10_000, after=3)
+    desk.decode(moved=False)
 
 
 def a_session_is_told_from_its_first_frame_on(desk: Desk) -> None:
@@ -169,7 +175,11 @@ PACED: dict[str, tuple[Callable[[Desk], None], int, list[tuple[str, int, bool, i
         *(an_earlier_resume_frees_the_newest, 200),
         [("frame", 3, False, 1), ("frame", 4, False, 0)],
     ),
-    "due later than it seemed": (a_later_resume_holds_more, 160, [("frame", 7, False, 5)]),
+    "due later than it seemed": (a_later_resume_holds_more, 160, [("view", 3, False, 1), ("frame", 7, False, 3)]),
+    "an ask that is refused": (
+        *(a_refused_ask_waits_for_the_next_frame, 10_000),
+        [("frame", 3, False, 1), ("frame", 4, False, 0)],
+    ),
     "a new session": (
         *(a_session_is_told_from_its_first_frame_on, 10_000),
         [("frame", 4, False, 2)],
@@ -216,7 +226,7 @@ def test_a_frame_held_back_while_another_is_told_is_counted_with_the_next() -> N
 
     def meanwhile(message: Message) -> bool:
         desk.service._send = send
-        desk.ask(240, after=9)
+        desk.stream.newest.resume_at(240 * MS)
         desk.stream.decode(moved=False)
         return send(message)
 
