@@ -4,7 +4,6 @@ Both look at a lamp that goes on and off. The one on trial also sees one where t
 """
 
 import contextlib
-import json
 import sqlite3
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +13,12 @@ import av
 import numpy as np
 import pytest
 from aftermath import assert_books, journalled
+from PIL import Image
 from running import Running
 
 from penstock.contracts.events import Event
+from penstock.evidence.archive import Verification, verify_archive
+from penstock.evidence.manifest import read_manifest
 
 FPS, SECONDS, LIT_S = 10, 4, (1.0, 3.0)
 REAL = """
@@ -53,6 +55,8 @@ class Story(NamedTuple):
     journal: list[Event]
     rows: list[tuple[Any, ...]]
     """rule, shadow, model on trial of every event in the database"""
+    pictures: list[tuple[Any, ...]]
+    """rule, shadow, model on trial, and the evidence's kind, state and path, of every shadow event in the database"""
     lines: list[dict[str, Any]]
     report: dict[str, Any]
     log: str
@@ -83,10 +87,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
             rows = database.execute(
                 "select rule, shadow, shadow_model from events order by rule, shadow_model"
             ).fetchall()
+            pictures = database.execute(
+                "select e.rule, e.shadow, e.shadow_model, s.kind, s.state, s.path from events e"
+                " join evidence s using (event_id) where e.shadow"
+            ).fetchall()
         assert_books(run.report())
         return Story(
-            list(journalled(run.data).values()), rows, run.events(), run.report(), run.log(), run.data
-        )  # fmt: skip
+            list(journalled(run.data).values()), rows, pictures, run.events(), run.report(), run.log(), run.data
+        )
 
 
 def test_its_events_are_in_the_database_and_the_journal(story: Story) -> None:
@@ -125,11 +133,38 @@ def test_the_rule_itself_goes_by_the_real_model_alone(story: Story) -> None:
     assert (trial.end_utc_ns - trial.start_utc_ns) / 1e9 == pytest.approx(SECONDS, abs=0.15)
 
 
-def test_evidence_is_made_for_what_is_real_only(story: Story) -> None:
-    assert {event.rule for event in story.journal if event.evidence} == {"lamp-on"}
-    assert [event.shadow for event in story.journal if event.evidence] == [False]
-    manifests = list(story.data.glob("clips/**/manifest.json"))
-    assert [json.loads(path.read_text(encoding="utf-8"))["rule"] for path in manifests] == ["lamp-on"]
+def test_what_is_on_trial_has_a_picture_and_no_clip(story: Story) -> None:
+    assert {(event.shadow, tuple(piece.kind.value for piece in event.evidence)) for event in story.journal} == {
+        (False, ("clip", "snapshot")),
+        (True, ("snapshot",)),
+    }
+    for event in story.journal:
+        assert [piece.reason for piece in event.evidence if piece.state.value != "ready"] == []
+    assert sorted(story.pictures) == sorted(
+        (event.rule, 1, event.shadow_model, "snapshot", "ready", event.evidence[0].path)
+        for event in story.journal
+        if event.shadow
+    )
+    for rule, _, model, _, _, path in story.pictures:
+        file = story.data / path
+        with Image.open(file) as picture:
+            assert (picture.format, picture.size) == ("JPEG", (320, 180)), (rule, model)
+            lamp = np.asarray(picture.convert("L"))[90:110, 210:230].mean()
+        # The trial sees a lamp before it is lit; the rule on trial has the real model's word.
+        assert (lamp > 180) == (model == ""), (rule, model, lamp)
+        assert sorted(beside.name for beside in file.parent.iterdir()) == ["manifest.json", "snapshot.jpg"]
+
+
+def test_the_archive_is_whole_with_what_has_no_clip(story: Story) -> None:
+    assert verify_archive(story.data) == Verification(1, 5, ())
+    assert len(list(story.data.glob("clips/**/*.mp4"))) == 1
+    for event in story.journal:
+        manifest = read_manifest(story.data / event.evidence[0].manifest)
+        assert (manifest.failure != "", manifest.parts == (), manifest.snapshot is not None) == (
+            event.shadow,
+            event.shadow,
+            True,
+        )
 
 
 def test_the_log_tells_them_apart(story: Story) -> None:

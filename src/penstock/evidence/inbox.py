@@ -22,7 +22,7 @@ class JobInbox:
         self._ends: dict[str, ClipEnd] = {}
 
     def put_nowait(self, job: ClipJob) -> tuple[bool, str]:
-        """Whether the event was at hand already, which needs no room; and why the job is refused, '' where it is not."""
+        """Whether the event is at hand already, which needs no room; and why the job is refused, '' where it is not."""
         with self._lock:
             known = job.event_id in self._waiting or job.event_id in self._open
             reason = "" if known else self._refusal(job)

@@ -232,7 +232,8 @@ class Recorder:
         feed = self._feeds.get(job.camera)
         if feed is None:
             kind = EvidenceKind.CLIP if job.clip else EvidenceKind.SNAPSHOT
-            self._finished(ClipResult(job.event_id, (_failed(kind, f"no packets are kept of camera {job.camera!r}"),)))
+            reason = f"no packets are kept of camera {job.camera!r}"
+            self._finished(ClipResult(job.event_id, (Evidence(kind, EvidenceState.FAILED, reason=reason),)))
             self._count(clips_failed=int(job.clip), snapshots_failed=int(not job.clip))
             return
         if not feed.spec.enabled:
@@ -298,7 +299,3 @@ class Recorder:
         with self._lock:
             now = self._statistics
             self._statistics = replace(now, **{name: getattr(now, name) + by for name, by in more.items()})
-
-
-def _failed(kind: EvidenceKind, reason: str) -> Evidence:
-    return Evidence(kind, EvidenceState.FAILED, reason=reason)

@@ -14,6 +14,7 @@ from penstock.contracts.packets import EncodedPacket
 from penstock.contracts.results import Result
 from penstock.contracts.specs import RecordSpec
 from penstock.contracts.times import ClockReading
+from penstock.evidence.archive import Verification, verify_archive
 from penstock.evidence.jpeg import quantiser
 from penstock.evidence.manifest import Manifest, read_manifest, verify_chain
 from penstock.evidence.recorder import CameraFeed, Recorder
@@ -141,6 +142,118 @@ def test_the_seventeenth_job_is_refused_and_counted(bench: Bench, film: Film) ->
     assert bench.recorder.submit_nowait(job(film, event_id="3event", end=52)), "a known event needs no room"
     statistics = bench.recorder.statistics()
     assert (statistics.refused, statistics.jobs, statistics.accepted, statistics.repeated) == (2, 16, 16, 1)
+
+
+def on_trial(film: Film, event_id: str, frame: int = 50) -> ClipJob:
+    return msgspec.structs.replace(job(film, frame, None, event_id), clip=False)
+
+
+def test_what_is_on_trial_gets_its_snapshot_at_once_and_no_clip(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 60)
+    assert bench.recorder.submit_nowait(on_trial(film, "1trial"))
+    bench.run(1)
+    (result,) = bench.results
+    ((kind, state),) = [(piece.kind, piece.state) for piece in result.evidence]
+    assert (kind, state) == (EvidenceKind.SNAPSHOT, READY)
+    manifest = bench.manifest()
+    folder = (bench.folder / result.evidence[0].path).parent
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "snapshot.jpg"]
+    assert manifest.snapshot is not None
+    assert manifest.snapshot.sha256 == result.evidence[0].sha256
+    assert (manifest.parts, manifest.gaps, manifest.delivered, manifest.event.end) == ((), (), None, None)
+    assert "no clip was asked for" in manifest.failure
+    assert manifest.asked.start == manifest.asked.end
+    assert manifest.asked.start.utc_ns == bench.clock.utc_offset_ns + T0 + 50 * FRAME_NS
+    assert verify_archive(bench.folder) == Verification(1, 1, ())
+    statistics = bench.recorder.statistics()
+    assert (statistics.jobs, statistics.accepted, statistics.clips_ready, statistics.clips_failed) == (0, 0, 0, 0)
+    assert (statistics.snapshots_ready, statistics.snapshots_failed) == (1, 0)
+
+
+def test_manifests_with_and_without_a_clip_are_one_chain(bench: Bench, film: Film) -> None:
+    bench.feed(film)
+    bench.recorder.submit_nowait(on_trial(film, "1trial"))
+    bench.recorder.submit_nowait(job(film, event_id="2real"))
+    bench.recorder.submit_nowait(on_trial(film, "3trial", frame=60))
+    bench.run(200)
+    assert verify_archive(bench.folder) == Verification(1, 3, ())
+    places = {result.event_id: result.evidence[0].manifest for result in bench.results}
+    order = sorted(places, key=lambda event_id: read_manifest(bench.folder / places[event_id]).sequence)
+    assert order == ["2real", "1trial", "3trial"], "its window was over already"
+    (bench.folder / places["1trial"]).unlink()
+    assert len(verify_archive(bench.folder).problems) == 1
+
+
+def test_what_is_on_trial_takes_no_place_from_a_clip_and_its_own_are_few(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 60)
+    submit = bench.recorder.submit_nowait
+    assert [submit(on_trial(film, f"{i}trial")) for i in range(6)] == [True] * 4 + [False] * 2
+    assert [result.event_id for result in bench.results] == ["4trial", "5trial"]
+    assert [(e.kind, e.state) for e in bench.results[-1].evidence] == [(EvidenceKind.SNAPSHOT, REFUSED)]
+    assert "4 snapshots of what is on trial wait" in bench.results[-1].evidence[0].reason
+    assert submit(on_trial(film, "0trial")), "a known event needs no room"
+    assert [submit(job(film, event_id=f"{i}real", end=None)) for i in range(17)] == [True] * 16 + [False]
+    statistics = bench.recorder.statistics()
+    assert (statistics.jobs, statistics.refused, statistics.snapshots_refused) == (16, 1, 3)
+    bench.results.clear()
+    assert bench.recorder.step(bench.clock.now_ns()) == bench.clock.now_ns(), "more waits"
+    assert [result.event_id for result in bench.results] == [f"{i}real" for i in range(16)] + ["0trial"]
+    bench.run(2)
+    assert [result.event_id for result in bench.results[17:]] == ["1trial", "2trial", "3trial"]
+    assert submit(on_trial(film, "6trial")), "those before it are made"
+    bench.recorder.close()
+    newest = {result.event_id: result for result in bench.results}
+    assert {(len(r.evidence), *(e.state for e in r.evidence)) for r in newest.values()} == {
+        (2, READY, READY),
+        (1, READY),
+    }
+    assert len(newest) == 16 + 5
+
+
+def test_a_real_event_goes_before_what_waited_longer(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 60)
+    for i in range(3):
+        bench.recorder.submit_nowait(on_trial(film, f"{i}trial"))
+    bench.recorder.step(T0)
+    bench.recorder.submit_nowait(job(film, event_id="real", end=None))
+    bench.run(1)
+    assert [result.event_id for result in bench.results] == ["0trial", "real", "1trial", "2trial"]
+
+
+def test_the_snapshot_of_what_is_on_trial_that_cannot_be_made_says_why(bench: Bench, film: Film) -> None:
+    bench.recorder.submit_nowait(on_trial(film, "1trial"))
+    bench.run(1)
+    (piece,) = bench.results[-1].evidence
+    assert (piece.kind, piece.state, piece.reason) == (EvidenceKind.SNAPSHOT, FAILED, "the packet ring is empty")
+    assert [p for p in bench.folder.rglob("*") if p.is_file()] == []
+    bench.feed(film, 0, 60)
+    blocked = bench.folder / "clips" / "gate"
+    blocked.joinpath("2023-11-14").rmdir()
+    blocked.rmdir()
+    blocked.write_text("a file where the folder should be")
+    bench.recorder.submit_nowait(on_trial(film, "2trial"))
+    bench.recorder.submit_nowait(msgspec.structs.replace(on_trial(film, "3trial"), camera="attic"))
+    bench.run(2)
+    reasons = [result.evidence[0].reason for result in bench.results[-2:]]
+    assert "make the data folder writable" in reasons[0]
+    assert reasons[1] == "no packets are kept of camera 'attic'"
+    assert {(len(r.evidence), r.evidence[0].kind, r.evidence[0].state) for r in bench.results} == {
+        (1, EvidenceKind.SNAPSHOT, FAILED)
+    }
+    statistics = bench.recorder.statistics()
+    assert (statistics.snapshots_failed, statistics.clips_failed, statistics.accepted) == (3, 0, 0)
+
+
+def test_a_new_recorder_makes_no_second_snapshot_of_what_is_on_trial(bench: Bench, film: Film) -> None:
+    bench.feed(film, 0, 60)
+    bench.recorder.submit_nowait(on_trial(film, "1trial"))
+    bench.run(1)
+    bench.restart()
+    # From an engine that took over from another: it has no result to tell of.
+    bench.recorder.submit_nowait(msgspec.structs.replace(on_trial(film, "1trial"), result=None))
+    bench.run(2)
+    assert bench.results[1] == bench.results[0]
+    assert verify_archive(bench.folder) == Verification(1, 1, ())
 
 
 def test_a_silent_camera_ends_with_its_gap_stated(bench: Bench, film: Film) -> None:

@@ -268,7 +268,8 @@ class Counted(RuleBasedStateMachine):
     def ask(self, ahead_ms: int, behind: int) -> None:
         resume_ms = self.desk.stream.index * 40 + ahead_ms
         self.desk.ask(resume_ms, max(0, self.desk.stream.index - behind))
-        if self.desk.stream.newest.look().due:
+        look = self.desk.stream.newest.look()
+        if look.due and look.newest is not None:
             # A lane is due earlier than it seemed: the newest is to be told after all.
             self.held.discard(self.desk.stream.index)
 

@@ -114,7 +114,7 @@ def test_an_event_says_what_when_where_and_why() -> None:
     assert (job.start_ns, job.confirmed_ns, job.end_ns, job.result) == (110 * S, 111 * S, None, RESULT)
 
 
-def test_what_is_on_trial_is_a_shadow_event_without_evidence() -> None:
+def test_what_is_on_trial_is_a_shadow_event_with_a_snapshot_and_no_clip() -> None:
     book = EventBook(SPEC, lease_epoch=3)
     rule_on_trial = book.open(msgspec.structs.replace(opened(rule="test"), rule_hash="test"), 112 * S)
     twin = book.open(msgspec.structs.replace(opened(), rule_hash="twin", shadow_lane="door/new"), 112 * S)
@@ -128,9 +128,42 @@ def test_what_is_on_trial_is_a_shadow_event_without_evidence() -> None:
         (False, ""),
     ]
     assert len({one.event_id for one in (rule_on_trial, twin, real)}) == 3
-    assert (rule_on_trial.evidence, twin.evidence) == ((), ())
-    assert [job.event_id for job in book.jobs()] == [real.event_id]
-    assert book.clip_end(twin.event_id) is None
+    assert rule_on_trial.evidence == twin.evidence == evidence((SNAPSHOT, PENDING))
+    assert [(job.event_id, job.clip, job.result) for job in book.jobs()] == [
+        (rule_on_trial.event_id, False, RESULT),
+        (twin.event_id, False, RESULT),
+        (real.event_id, True, RESULT),
+    ]
+    last = book.end(msgspec.structs.replace(ended(opened()), rule_hash="twin"))
+    assert last is not None
+    assert (last.event_id, last.awaits_evidence) == (twin.event_id, True)
+    assert book.clip_end(twin.event_id) is None, "its picture is not made longer by it"
+    assert book.settle(ClipResult(twin.event_id, evidence((SNAPSHOT, READY)))) is not None
+    assert {job.event_id for job in book.jobs()} == {rule_on_trial.event_id, real.event_id}
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        pytest.param(opened(rule="test", result=None), id="no result"),
+        pytest.param(opened(rule="test", camera="film"), id="no snapshot wanted"),
+        pytest.param(opened(rule="test", camera="plain"), id="nothing recorded"),
+    ],
+)
+def test_what_is_on_trial_has_no_evidence_where_there_is_no_picture(decision: Opened) -> None:
+    book = EventBook(SPEC, 1)
+    event = book.open(decision, 0)
+    assert event is not None
+    assert (event.shadow, event.evidence, book.jobs()) == (True, (), [])
+
+
+def test_what_is_on_trial_asks_for_no_clip_after_a_crash_either() -> None:
+    event = EventBook(SPEC, 1).open(opened(rule="test"), 0)
+    assert event is not None
+    book = EventBook(SPEC, 2)
+    assert book.restore([event]) == []
+    (job,) = book.jobs()
+    assert (job.event_id, job.clip, job.result) == (event.event_id, False, None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Phases of movement, asked about in the order of time."""
 
 import random
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_what_moves_at_an_instant_just_past() -> None:
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.9])
 def test_phases_take_their_share_of_the_time(share: float) -> None:
     spans = list(islice(alternating(random.Random(5), share, 10 * S), 4000))
-    assert all(earlier[1] < later[0] for earlier, later in zip(spans, spans[1:], strict=False))
+    assert all(earlier[1] < later[0] for earlier, later in pairwise(spans))
     moving = sum(until - begin for begin, until in spans)
     assert moving / spans[-1][1] == pytest.approx(share, rel=0.1)
 
