@@ -123,8 +123,8 @@ def test_dependency_gating_allows_chained_detector() -> None:
 def test_load_shedding_produces_skips() -> None:
     # One stream, 40 frames a second, a 1 ms model before a 50 ms model that is worth nothing below 20 a second. Nothing
     # is measured at first: both are taken for 30 ms, so the first is held to 30 a second for the 4 s until its grant
-    # may rise, and the second is shed. Then the second is tried for a second, turns out to need 50 ms, of which the stream
-    # has room for 17 a second, and is shed for good. In that second each of its calls costs the other one frame.
+    # may rise, and the second is shed. Then the second is tried for a second, turns out to need 50 ms, of which the
+    # stream has room for 17 a second, and is shed for good. In that second each of its calls costs the other one frame.
     clock = SimulatedClock()
     dear = LatencyModel(sees("dear"), clock, 0.05)
     pipeline = Pipeline(planned=True).camera("door", fps=40).model(sees("cheap"), max_fps=40, priority=10)

@@ -164,8 +164,8 @@ class Recorder:
                 self._conclude(dossier, now_ns)
             more = more or progress is Progress.MORE
         # One a turn, the last of all: a picture takes up to a GOP of decoding, for which no real event is to wait.
-        if (job := self._inbox.snapshot_job()) is not None:
-            self._accept(job, now_ns)
+        if (snapshot := self._inbox.snapshot_job()) is not None:
+            self._accept(snapshot, now_ns)
         more = more or bool(self._inbox)
         return now_ns if more else now_ns + (POLL_NS if self._open else _IDLE_NS)
 

@@ -1,4 +1,4 @@
-"""Draws what a results folder holds, as PNG files; docs/plots.md says how to read each.
+"""Draws what a results folder holds, as PNG files; docs/guide/plots.md says how to read each.
 
 Reads only the tables, so that plots can be drawn again from results that somebody else has measured. Needs matplotlib
 (`pip install penstock[bench]`); a plot whose data is not there is left out.

@@ -1,7 +1,8 @@
 """Makes of everything that a source may yield what the rest of ingest works with: a packet for the ring, and a picture.
 
 An access unit passes as it is. A still image (JPEG, PNG) is a packet of its own codec that needs no other. Raw pixels
-are a picture already; for clips and snapshots they are encoded here as well, see `raw_encoder` for what that costs.
+are a picture already; where clips and snapshots are made of them they are encoded here as well, see `raw_encoder` for
+what that costs. Nothing that is encoded here is ever decoded by ingest.
 """
 
 import logging

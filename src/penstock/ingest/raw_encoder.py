@@ -2,7 +2,7 @@
 
 libx264, its fastest preset without look-ahead: one packet for each picture, at once. A keyframe each second, as a clip
 begins at one. Cost: 2 to 4 % of a core for 640×480 at 30 fps (`bench/raw_encoder.py`); a camera that can send MJPEG or
-H.264 itself costs nothing here.
+H.264 itself costs nothing here, nor does one of which nothing is recorded.
 """
 
 from fractions import Fraction

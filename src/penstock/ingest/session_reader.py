@@ -36,6 +36,7 @@ class SessionReader:
         camera: str,
         *,
         decodes: bool,
+        encodes_raw: bool,
         choice: DecodeChoice,
         books: UnitBooks,
         ring: RingWriter,
@@ -46,6 +47,7 @@ class SessionReader:
     ) -> None:
         self._where = {"camera": camera}
         self._decodes = decodes
+        self._encodes_raw = encodes_raw
         self._choice = choice
         self._books = books
         self._ring = ring
@@ -120,7 +122,8 @@ class SessionReader:
         self._watch_pictures(packet, wanted)
 
     def _take_raw(self, intake: Intake, taken: Taken) -> None:
-        """Pixels are a picture already; they are encoded after they were shown, for clips and snapshots only."""
+        """Pixels are a picture already; they are encoded after they were shown, for clips and snapshots only, and not
+        at all where neither will be made."""
         if not self._decodes:
             self._books.trial_passed()
             self._books.count(Word.KEPT)
@@ -131,8 +134,7 @@ class SessionReader:
             self._publish(taken.unit, taken.picture)
         else:
             self._books.settle(UnitFate.SKIPPED)
-        encoded = intake.encoded(taken)
-        if encoded is not None:
+        if self._encodes_raw and (encoded := intake.encoded(taken)) is not None:
             self._ring.write(*encoded)
 
     def _wants(self, unit: EncodedPacket) -> bool:

@@ -34,6 +34,8 @@ LOGGED_AT_ONCE = 5
 """changes with the same reason beyond these are told as a number"""
 # Of a keyframe-only stream, one unit costs more than the mean of all: its price says little of decoding everything.
 _MOSTLY_DECODED = 0.8
+# What is decoded is keyframes and hardly more: so much a keyframe costs.
+_ONLY_KEYFRAMES = 1.2
 NO_PICTURE = Picture((), (), (), (), HostSupply(cores=1.0))
 BOUND_BY_PROCESSOR = 0.3
 """part of its calls' time in which a class of somebody's own has a core, from which on it is the cores that limit it;
@@ -272,12 +274,14 @@ def _camera(cost: CameraCost, rates: CameraRates | None) -> CameraCost:
         return cost
     mostly = rates.decoded >= _MOSTLY_DECODED
     unit_ns = rates.unit_ns if rates.unit_ns and (mostly or not cost.measured) else cost.unit_ns
+    only_keyframes = 0 < rates.decoded <= _ONLY_KEYFRAMES * rates.keyframe_fps / rates.unit_fps
     return msgspec.structs.replace(
         cost,
         unit_fps=rates.unit_fps,
         keyframe_fps=rates.keyframe_fps,
         disposable=rates.disposable,
         unit_ns=unit_ns,
+        keyframe_ns=rates.unit_ns if only_keyframes and not mostly else cost.keyframe_ns,
         measured=cost.measured or mostly,
     )
 

@@ -161,6 +161,7 @@ class IngestUnit:
             on_news=shell.reactor.wake_nowait,
             decode=camera.decode,
             quiet_ns=camera.gate.quiet_interval_ns,
+            encodes_raw=_gives_evidence(camera, stream),
             trace=self._trace,
         )
 
@@ -181,6 +182,11 @@ class IngestUnit:
     def _camera_statistics(self) -> Iterator[CameraStatistics]:
         for worker, camera, _ in self._workers:
             yield camera_statistics(worker.status(), camera, worker.spec)
+
+
+def _gives_evidence(camera: CameraSpec, stream: StreamSpec) -> bool:
+    """Whether the recorder reads its packets: for clips those of a record stream, for snapshots of a detect stream."""
+    return camera.record.enabled and (Role.RECORD in stream.roles or camera.record.snapshot)
 
 
 def camera_statistics(status: StreamStatus, camera: CameraSpec, stream: StreamSpec) -> CameraStatistics:

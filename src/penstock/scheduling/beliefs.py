@@ -81,6 +81,7 @@ class Beliefs:
             keyframe_fps=self._value(old.keyframe_fps, new.keyframe_fps),
             disposable=self._value(old.disposable, new.disposable, _LEAST_PART),
             unit_ns=self._value(old.unit_ns, new.unit_ns),
+            keyframe_ns=self._value(old.keyframe_ns, new.keyframe_ns),
             active=self._value(old.active, new.active, _LEAST_PART),
             memory_bytes=self._bytes(old.memory_bytes, new.memory_bytes),
         )

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 from penstock.contracts.capacity import CameraGrant, CapacityPlan, LadderStep, LaneGrant, PlanChange
 from penstock.contracts.specs import DecodePolicy
-from penstock.scheduling.allocation import HOST, Allocation, LaneShare, Standing, allocate
+from penstock.scheduling.allocation import HOST, Allocation, LaneShare, Standing, allocate, rate_supply
 from penstock.scheduling.beliefs import Beliefs
+from penstock.scheduling.fair_weights import with_fair_weights
 from penstock.scheduling.hysteresis import DecodeHold, LaneHold
 from penstock.scheduling.picture import LaneDemand, Picture
 from penstock.scheduling.planner_settings import PlannerSettings
@@ -39,6 +40,7 @@ def explain(
     picture: Picture, settings: PlannerSettings = DEFAULT_SETTINGS, standing: Standing | None = None, at_ns: int = 0
 ) -> tuple[CapacityPlan, Allocation, Reasons]:
     """`compute`, with what says why."""
+    picture = with_fair_weights(picture, rate_supply(picture, settings))
     allocation = allocate(picture, settings, standing)
     plan, reasons = _plan(picture, allocation, allocation.shares, allocation.decode, at_ns)
     return plan, allocation, reasons
@@ -58,6 +60,7 @@ class CapacityPlanner:
         """The plan from `now_ns` on; its `changes` are against the plan before. Of lanes and cameras that are new only
         those are told of that do not get all they ask for."""
         believed = self._beliefs.update(picture)
+        believed = with_fair_weights(believed, rate_supply(believed, self._settings))
         standing = Standing(
             frozenset(grant.lane for grant in self.plan.lanes if grant.fps > 0),
             self._decode.held,

@@ -13,6 +13,8 @@ _LOWER = (DecodePolicy.NONREF, DecodePolicy.KEYFRAMES)
 _COST_ORDER = tuple(DecodePolicy)
 # A rung must save this part of the one above it.
 _LEAST_GAIN = 0.02
+# A keyframe is larger than other pictures: measured, 2 to 9 times the mean unit's time, where its own is not known.
+_KEYFRAME_UNITS = 3.0
 # A rate measured over seconds says 4.8 of a camera of 5 fps: a lane that wants 5 has them all.
 _MEASURED_SHORT = 0.9
 
@@ -81,15 +83,18 @@ def ladder(camera: CameraCost) -> Ladder:
 
 def _rung(camera: CameraCost, policy: DecodePolicy) -> Rung:
     all_fps = camera.unit_fps
+    keyframe_units = camera.keyframe_ns / camera.unit_ns if camera.keyframe_ns and camera.unit_ns else _KEYFRAME_UNITS
     keyframe_fps = min(camera.keyframe_fps, all_fps)
     decoded_fps = all_fps
     paid_fps = all_fps
     if policy is DecodePolicy.NONREF:
         decoded_fps = paid_fps = all_fps * (1.0 - camera.disposable)
     elif policy is DecodePolicy.KEYFRAMES:
-        decoded_fps = paid_fps = keyframe_fps
+        decoded_fps = keyframe_fps
+        paid_fps = min(keyframe_fps * keyframe_units, all_fps)
     elif policy is DecodePolicy.AUTO:
-        paid_fps = keyframe_fps + camera.active * (all_fps - keyframe_fps)
+        resting_fps = min(keyframe_fps * keyframe_units, all_fps)
+        paid_fps = resting_fps + camera.active * (all_fps - resting_fps)
     if all_fps <= 0:
         # Nothing came yet, or nothing comes: no reason to hold its lanes back.
         decoded_fps = float("inf")

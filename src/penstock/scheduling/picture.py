@@ -53,6 +53,8 @@ class CameraCost(msgspec.Struct, frozen=True, gc=False):
     """part of its units that no other refers to"""
     unit_ns: float = 0.0
     """processor time per decoded unit, reading and gating included"""
+    keyframe_ns: float = 0.0
+    """processor time of a keyframe; 0 where only the mean of all units is known, of which it takes several"""
     configured: DecodePolicy = DecodePolicy.ALL
     active: float = 1.0
     """part of the time in which something moves: for the policy `auto`"""

@@ -88,20 +88,24 @@ class PacedArrivals:
 
     def newest_at(self, at_ns: int) -> int:
         if self._until == 0:
-            return self._base
+            index = self._base
+            while index > 0 and self.decoded_ns(index) > at_ns:
+                index -= 1
+            return index
         place = (at_ns - self._first_ns) // self.step_ns + 1
         while place >= 0 and self.decoded_ns(self._base + place + 1) > at_ns:
             place -= 1
         return self._base + place + 1 if place >= 0 else self._base
 
     def first_captured(self, from_ns: int, above_index: int) -> int:
-        if self._until == 0:
+        ended = self._until == 0
+        if ended and above_index >= self._base:
             return 0
-        place = max((from_ns - self._first_ns) // self.step_ns, above_index - self._base, 0)
-        index = self._base + place + 1
+        place = max((from_ns - self._first_ns) // self.step_ns, above_index - self._base)
+        index = self._base + (place if ended or place > 0 else 0) + 1
         while self.capture_ns(index) < from_ns:
             index += 1
-        return index
+        return 0 if ended and index > self._base else index
 
     def capture_ns(self, index: int) -> int:
         place = index - self._base - 1

@@ -90,7 +90,7 @@ class CameraSide:
         if index and index != camera.awaited_index:
             at_ns = arrivals.decoded_ns(index) + self._hop_ns
             now_ns = self._host.now_ns
-            self._host.at(at_ns if at_ns > now_ns else now_ns, self._on_frame, (camera, index, False))
+            self._host.at(at_ns if at_ns > now_ns else now_ns, self._on_frame, (camera, index, camera.epoch, False))
         camera.awaited_index = index
 
     def make_view(self, ask: AskFor, now_ns: int) -> tuple[int, AskedView]:
@@ -127,9 +127,9 @@ class CameraSide:
         view.moving = camera.moves_at(view.capture_ns)
         return True
 
-    def _on_frame(self, subject: tuple[SimulatedCamera, int, bool], now_ns: int) -> bool:
-        camera, index, waited = subject
-        if index != camera.awaited_index:
+    def _on_frame(self, subject: tuple[SimulatedCamera, int, int, bool], now_ns: int) -> bool:
+        camera, index, epoch, waited = subject
+        if index != camera.awaited_index or epoch != camera.epoch:
             return False
         name = camera.model.name
         capture_ns = camera.arrivals.capture_ns(index)
@@ -140,7 +140,7 @@ class CameraSide:
         free_at_ns = camera.ingest.free_at_ns
         if free_at_ns > now_ns and not waited:
             # A view is being made: the news leaves after it.
-            self._host.at(free_at_ns + self._hop_ns, self._on_frame, (camera, index, True))
+            self._host.at(free_at_ns + self._hop_ns, self._on_frame, (camera, index, epoch, True))
             return False
         still = self._hear(camera, index, capture_ns, now_ns)
         self.await_frame(camera)
@@ -166,6 +166,7 @@ class CameraSide:
 
     def _on_off(self, camera: SimulatedCamera, now_ns: int) -> bool:
         camera.end(now_ns)
+        self.await_frame(camera)
         self._weigh(now_ns)
         return False
 

@@ -33,6 +33,7 @@ class SimulatedCamera:
         "arrivals",
         "awaited_index",
         "decode",
+        "epoch",
         "ingest",
         "lanes",
         "model",
@@ -62,6 +63,8 @@ class SimulatedCamera:
         self.up = False
         self.awaited_index = 0
         """the next frame that may be told; 0 where none is in sight"""
+        self.epoch = 0
+        """counts the ends of stretches: what was awaited before one must be looked for again"""
         self.told_index = 0
         self.told_capture_ns = -1
         self._unseen = True
@@ -100,8 +103,13 @@ class SimulatedCamera:
     def end(self, at_ns: int) -> None:
         """No picture is captured from `at_ns` on."""
         if isinstance(self.arrivals, PacedArrivals):
-            self.arrivals.end(at_ns)
+            self._end_stretch(self.arrivals, at_ns)
         self.up = False
+
+    def _end_stretch(self, arrivals: PacedArrivals, at_ns: int) -> None:
+        arrivals.end(at_ns)
+        self.epoch += 1
+        self.awaited_index = 0
 
     def set_decode(self, policy: DecodePolicy, now_ns: int) -> None:
         """The next pictures are decoded as `policy` says; those captured before are not touched."""
@@ -109,7 +117,7 @@ class SimulatedCamera:
             return
         self.decode = policy
         if self.up and isinstance(self.arrivals, PacedArrivals):
-            self.arrivals.end(now_ns)
+            self._end_stretch(self.arrivals, now_ns)
             self.begin(now_ns)
 
     def moved_until(self, capture_ns: int) -> bool:

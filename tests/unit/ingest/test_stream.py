@@ -18,6 +18,7 @@ from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import HeapRegions
 from penstock.framebus.ring import RingReader, RingWriter, format_ring, ring_bytes
 from penstock.ingest.books import WORDS, UnitBooks, Word
+from penstock.ingest.decoder import Decoder
 from penstock.ingest.gate import Gate
 from penstock.ingest.newest import NewestFrame
 from penstock.ingest.status import StreamStatus
@@ -117,6 +118,7 @@ class Life:
         lossless: bool = False,
         loop: bool = True,
         decode: DecodePolicy = DecodePolicy.ALL,
+        encodes_raw: bool = True,
     ) -> None:
         self.clock = HookedClock(1_000 * MS)
         self.on_news: Callable[[], None] = lambda: None
@@ -140,6 +142,7 @@ class Life:
             on_news=self._news,
             decode=decode,
             quiet_ns=400 * MS,
+            encodes_raw=encodes_raw,
         )
         self.source.over = self.worker.stop_nowait
         self.hand_over = True
@@ -518,11 +521,9 @@ def test_what_is_passed_over_is_not_missed(
     assert ["no keyframe for 10 s" in record.getMessage() for record in caplog.records] == [True]
 
 
-def test_raw_pictures_are_shown_as_the_policy_asks_and_all_kept_for_clips(
-    film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A device at 4 pictures a second that sends no packets: one a second stands for the rest."""
-    life = Life([film.packets[:12]], film.info, decode=DecodePolicy.KEYFRAMES)
+@pytest.fixture
+def raw_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions give grey pictures instead of packets, 4 in a second."""
     read = ScriptedSession.wait_read
 
     def wait_read(session: ScriptedSession) -> RawFrame:
@@ -531,7 +532,36 @@ def test_raw_pictures_are_shown_as_the_policy_asks_and_all_kept_for_clips(
         return RawFrame(packet.id, "gray", 64, 48, bytes(64 * 48), packet.received_ns, capture)
 
     monkeypatch.setattr(ScriptedSession, "wait_read", wait_read)
+
+
+@pytest.mark.usefixtures("raw_device")
+@pytest.mark.parametrize("encodes_raw", [True, False])
+def test_raw_pictures_are_shown_as_the_policy_asks_and_all_kept_for_clips(film: Film, encodes_raw: bool) -> None:
+    """One a second stands for the rest. Where no clips are made of them the books are the same, and nothing is kept."""
+    life = Life([film.packets[:12]], film.info, decode=DecodePolicy.KEYFRAMES, encodes_raw=encodes_raw)
     units = life.run().units
     assert (units.received, units.decoded, units.skipped, units.frames, units.in_flight) == (12, 3, 9, 3, 0)
-    assert life.worker.status().ring.packets == 12
+    assert (units.undecodable, units.lost, units.kept) == (0, 0, 0)
+    assert life.worker.status().ring.packets == (12 if encodes_raw else 0)
     assert (life.worker.load().decoded, life.worker.load().keyframes) == (3, 3)
+
+
+@pytest.mark.usefixtures("raw_device")
+@pytest.mark.parametrize("encodes_raw", [True, False])
+def test_raw_pictures_that_nobody_decodes_are_kept_in_the_books(film: Film, encodes_raw: bool) -> None:
+    life = Life([film.packets[:12]], film.info, roles=(Role.RECORD,), encodes_raw=encodes_raw).run()
+    assert (life.units.received, life.units.kept, life.units.frames, life.units.in_flight) == (12, 12, 0, 0)
+    assert life.worker.status().ring.packets == (12 if encodes_raw else 0)
+
+
+@pytest.mark.usefixtures("raw_device")
+def test_raw_pictures_are_never_decoded_by_ingest(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are encoded for others, and shown as they came."""
+
+    def decode(decoder: Decoder, packet: EncodedPacket) -> None:
+        raise AssertionError(f"{packet.id} was decoded")
+
+    monkeypatch.setattr(Decoder, "decode", decode)
+    life = Life([film.packets[:12]], film.info).run()
+    assert (life.units.received, life.units.decoded, life.units.frames) == (12, 12, 12)
+    assert life.worker.status().ring.packets == 12

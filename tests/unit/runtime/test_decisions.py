@@ -9,9 +9,9 @@ import pytest
 
 from penstock.base.clock import NS_PER_S, SimulatedClock
 from penstock.contracts.capacity import PlanChange
-from penstock.contracts.events import Event
+from penstock.contracts.events import Event, Evidence, EvidenceKind, EvidenceState
 from penstock.contracts.frames import PixelFormat, ViewSpec
-from penstock.contracts.messages import CameraState, Message
+from penstock.contracts.messages import CameraState, Message, OpenClip
 from penstock.contracts.results import Detections, Result
 from penstock.contracts.specs import CameraSpec, LaneSpec, Requirement, RuleSpec, RunSpec
 from penstock.contracts.times import ClockReading
@@ -109,15 +109,19 @@ def path(tmp_path: Path) -> Iterator[Harness]:
     made.decisions.stop()
 
 
-def test_a_shadow_event_is_journalled_and_told_to_nobody(path: Harness) -> None:
+def test_a_shadow_event_is_journalled_and_told_to_nobody_but_the_recorder(path: Harness) -> None:
     for at_ms in (0, 500, 1000):
         path.seen("trial", at_ms, "person")
         path.seen("yolox", at_ms)
     path.decisions.stop()
     (event,) = path.events()
-    assert (event.rule, event.shadow, event.shadow_model, event.evidence) == ("people", True, "trial", ())
+    assert (event.rule, event.shadow, event.shadow_model) == ("people", True, "trial")
+    assert event.evidence == (Evidence(EvidenceKind.SNAPSHOT, EvidenceState.PENDING),)
+    path.decisions.take_committed()
     assert path.decisions.recent_events() == ()
-    assert path.sent == []
+    (told,) = path.sent
+    assert isinstance(told, OpenClip)
+    assert (told.job.event_id, told.job.clip) == (event.event_id, False)
     real, twin = path.decisions.rule_statistics()
     assert [(one.shadow, one.shadow_lane, one.confirmed) for one in (real, twin)] == [
         (False, "", 0),

@@ -121,7 +121,7 @@ def test_a_model_that_does_not_fit_into_memory() -> None:
 
 def test_cameras_that_would_be_decoded_less() -> None:
     def with_cameras(*names: str) -> Picture:
-        cameras = [CameraCost(name, 25.0, 1.0, 0.4, 2 * MS) for name in names]
+        cameras = [CameraCost(name, 25.0, 1.0, 0.4, 2 * MS, keyframe_ns=2 * MS) for name in names]
         return picture([lane(name) for name in names], models={"m": (0.0, 1.0)}, cores=0.1, cameras=cameras)
 
     answer = what_if(with_cameras("a"), with_cameras("a", "b"))

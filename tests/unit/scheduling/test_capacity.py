@@ -157,10 +157,13 @@ def decoded_fps(camera: CameraCost, policy: DecodePolicy) -> float:
 
 
 def decode_s(camera: CameraCost, policy: DecodePolicy) -> float:
-    fps = decoded_fps(camera, policy)
+    every_s = camera.unit_fps * camera.unit_ns / 1e9
+    keyframes_s = min(camera.keyframe_fps * (camera.keyframe_ns or 3 * camera.unit_ns) / 1e9, every_s)
     if policy is DecodePolicy.AUTO:
-        fps = camera.keyframe_fps + camera.active * (camera.unit_fps - camera.keyframe_fps)
-    return fps * camera.unit_ns / 1e9
+        return keyframes_s + camera.active * (every_s - keyframes_s)
+    if policy is DecodePolicy.KEYFRAMES:
+        return keyframes_s
+    return decoded_fps(camera, policy) * camera.unit_ns / 1e9
 
 
 @settings(max_examples=200, deadline=None)

@@ -15,7 +15,9 @@ ALL, NONREF, AUTO, KEYFRAMES, NONE = DecodePolicy
 
 def camera(name: str, decode_ms: float = 2.0, *, disposable: float = 0.0, **fields: object) -> CameraCost:
     """25 pictures a second, one of them a keyframe."""
-    return msgspec.structs.replace(CameraCost(name, 25.0, 1.0, disposable, decode_ms * MS), **fields)
+    return msgspec.structs.replace(
+        CameraCost(name, 25.0, 1.0, disposable, decode_ms * MS, keyframe_ns=decode_ms * MS), **fields
+    )
 
 
 LADDERS = {

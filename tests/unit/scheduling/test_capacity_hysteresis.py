@@ -122,7 +122,7 @@ def test_who_runs_is_not_put_out_by_an_equal() -> None:
 
 
 def decoding(host_s: float) -> Picture:
-    cameras = [CameraCost(name, 25.0, 1.0, 0.4, 2 * MS) for name in "abcd"]
+    cameras = [CameraCost(name, 25.0, 1.0, 0.4, 2 * MS, keyframe_ns=2 * MS) for name in "abcd"]
     lanes = [lane(name) for name in "abcd"]
     return picture(lanes, models={"m": (0.0, 20.0)}, cores=host_s / 0.9, cameras=cameras)
 

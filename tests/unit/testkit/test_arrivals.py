@@ -29,12 +29,14 @@ def test_indices_go_on_over_stretches() -> None:
     camera.begin(0, 100 * MS)
     camera.end(1000 * MS)
     camera.end(1000 * MS)
-    assert (camera.frames, camera.newest_at(5000 * MS), camera.first_captured(0, 0)) == (10, 10, 0)
+    assert (camera.frames, camera.newest_at(5000 * MS), camera.first_captured(0, 10)) == (10, 10, 0)
+    assert [camera.newest_at(at_ms * MS) for at_ms in (819, 820, 919, 920)] == [8, 9, 9, 10]
+    assert [camera.first_captured(at_ms * MS, 3) for at_ms in (0, 850, 900, 901)] == [4, 10, 10, 0]
     assert camera.capture_ns(10) == 900 * MS
     camera.begin(3000 * MS, 500 * MS)
     assert [camera.capture_ns(index) // MS for index in (9, 10, 11, 12)] == [800, 900, 3000, 3500]
     assert (camera.newest_at(3019 * MS), camera.newest_at(3020 * MS)) == (10, 11)
-    assert camera.first_captured(0, 0) == 11
+    assert camera.first_captured(0, 10) == 11
 
 
 def test_frames_that_are_late_are_the_newest_later() -> None:
