@@ -18,10 +18,11 @@ from penstock.framebus.trace_writers import EngineTrace, EngineTraceOff
 from penstock.runtime import wiring
 from penstock.runtime.cost_doubt import CostDoubt
 from penstock.runtime.host_load import HostLoad
-from penstock.runtime.load_book import CameraRates, LoadBook
+from penstock.runtime.load_book import LoadBook
+from penstock.runtime.measured_picture import NO_PICTURE, MeasuredPicture
 from penstock.scheduling.capacity import CapacityPlanner
-from penstock.scheduling.measurements import LaneMeasurement, Measurements, ModelMeasurement
-from penstock.scheduling.picture import CameraCost, HostSupply, LaneDemand, ModelCost, Picture
+from penstock.scheduling.measurements import Measurements
+from penstock.scheduling.picture import ModelCost, Picture
 from penstock.scheduling.scheduler import Scheduler
 from penstock.telemetry.statistics import PlanStatistics
 
@@ -29,21 +30,10 @@ log = logging.getLogger(__name__)
 
 NS_PER_S = 1_000_000_000
 PLAN_EVERY_NS = NS_PER_S
+REPLAN_NS = NS_PER_S // 5
 RECENT_CHANGES = 32
 LOGGED_AT_ONCE = 5
 """changes with the same reason beyond these are told as a number"""
-# Of a keyframe-only stream, one unit costs more than the mean of all: its price says little of decoding everything.
-_MOSTLY_DECODED = 0.8
-# What is decoded is keyframes and hardly more: so much a keyframe costs.
-_ONLY_KEYFRAMES = 1.2
-NO_PICTURE = Picture((), (), (), (), HostSupply(cores=1.0))
-BOUND_BY_PROCESSOR = 0.3
-"""part of its calls' time in which a class of somebody's own has a core, from which on it is the cores that limit it;
-once is enough, for where many wait for a core everybody has less of one"""
-CONTROL_NS = 300_000.0
-"""processor time of one analysis beside its view and its model: messages, decisions, rules"""
-VIEW_NS = 300_000.0
-"""of one view, until it is measured"""
 
 
 class Granted(Protocol):
@@ -74,8 +64,7 @@ class CapacityLoop:
         self._scheduler = scheduler
         self._decisions = decisions
         self._picture = NO_PICTURE
-        self._cores = 0.0
-        self._is_up = is_up
+        self._measuring = MeasuredPicture(spec, is_up)
         self._send_to = send_to
         self._planner = planner or CapacityPlanner()
         self._host_load = host_load or HostLoad()
@@ -93,19 +82,19 @@ class CapacityLoop:
         self._changed_ns = 0
         self._recent: deque[PlanChange] = deque(maxlen=RECENT_CHANGES)
         self._grants: dict[str, LaneGrant] = {}
-        self._bound_by_processor = {
-            model.name
-            for executor in spec.executors
-            for model in executor.models
-            if executor.device == "cpu" and model.kind != "python"
-        }
+        self._planned_ns = 0
+        self._changes_seen = 0
         self._doubts: dict[str, CostDoubt] = {}
-        self.loads = LoadBook()
 
     def begin(self, first: Picture) -> None:
         """`first`: what is known before anything is measured."""
         self._picture = first
-        self._cores = first.host.cores
+        self._measuring.cores = first.host.cores
+
+    @property
+    def loads(self) -> LoadBook:
+        """What processes told of their load."""
+        return self._measuring.loads
 
     @property
     def picture(self) -> Picture:
@@ -145,11 +134,19 @@ class CapacityLoop:
                 self._told.pop(camera, None)
         self._tell_decode()
 
+    def replan_due(self, now_ns: int) -> bool:
+        """Whether a model became slower or quicker since the last plan: until the next, lanes go by what it was."""
+        return self._scheduler.cost_changes() != self._changes_seen and now_ns - self._planned_ns >= REPLAN_NS
+
     def tick(self, own_cpu_ns: int, now_ns: int) -> CapacityPlan:
         """Measures, plans, and has it done. `own_cpu_ns`: processor time of the engine's process so far."""
+        self._planned_ns = now_ns
+        self._changes_seen = self._scheduler.cost_changes()
         self._host_load.update(own_cpu_ns + self.loads.cpu_ns(), now_ns)
         measured = self._scheduler.measurements()
-        self._picture = self._measured(measured)
+        self._picture = self._measuring.update(
+            self._picture, measured, self._host_load.others_cores, self._floor_within_wish
+        )
         plan = self._planner.update(self._believed(measured, now_ns), now_ns)
         self._computed += 1
         if plan.changes or not self._grants:
@@ -168,23 +165,8 @@ class CapacityLoop:
             recent=tuple(self._recent),
         )
 
-    # what it is computed from
-
-    def _measured(self, measured: Measurements) -> Picture:
-        lanes = {lane.lane: lane for lane in measured.lanes}
-        models = {model.model: model for model in measured.models}
-        rates = dict(self.loads.cameras())
-        view_ns = _mean_view_ns(rates.values())
-        before = self._picture
-        return msgspec.structs.replace(
-            before,
-            lanes=tuple(self._lane(lane, lanes) for lane in before.lanes),
-            models=tuple(self._model(model, models, view_ns) for model in before.models),
-            cameras=tuple(_camera(camera, rates.get(camera.camera)) for camera in before.cameras),
-            host=msgspec.structs.replace(
-                before.host, cores=max(0.1, self._cores - self._host_load.others_cores), fixed_ns=self._fixed_ns(rates)
-            ),
-        )
+    def _floor_within_wish(self, lane: str) -> float:
+        return min(self.floor_fps(lane), self._wanted_fps_of[lane])
 
     def _believed(self, measured: Measurements, now_ns: int) -> Picture:
         """What is planned with: nothing is refused for a cost that was only assumed, or measured too long ago."""
@@ -208,38 +190,6 @@ class CapacityLoop:
                 for camera in self._picture.cameras
             ),
         )
-
-    def _lane(self, lane: LaneDemand, measured: Mapping[str, LaneMeasurement]) -> LaneDemand:
-        seen = measured.get(lane.lane)
-        floor_fps = min(self.floor_fps(lane.lane), lane.wanted_fps)
-        if seen is None:
-            return msgspec.structs.replace(lane, floor_fps=floor_fps)
-        # A camera that is away takes nothing; what its lanes may have when it returns stays as it is.
-        activity = seen.activity if self._is_up(lane.camera) else 0.0
-        return msgspec.structs.replace(lane, floor_fps=floor_fps, activity=activity, views=seen.views)
-
-    def _model(self, cost: ModelCost, measured: Mapping[str, ModelMeasurement], view_ns: float) -> ModelCost:
-        seen = measured.get(cost.model)
-        if seen is None or not seen.samples:
-            return cost
-        rates = self.loads.model(wiring.executor_process(cost.executor), cost.model)
-        if rates is None:
-            return msgspec.structs.replace(cost, stream_ns=seen.stream_ns)
-        # On a busy processor a call takes longer only because others run meanwhile. Planned with that time, fewer calls
-        # would make each seem cheaper, and the plan would swing: what it needs of a core does not change.
-        if rates.on_processor >= BOUND_BY_PROCESSOR:
-            self._bound_by_processor.add(cost.model)
-        stream_ns = rates.cpu_ns if cost.model in self._bound_by_processor else seen.stream_ns
-        return msgspec.structs.replace(
-            cost, stream_ns=stream_ns, host_ns=rates.cpu_ns + view_ns + CONTROL_NS, measured=True
-        )
-
-    def _fixed_ns(self, rates: Mapping[str, CameraRates]) -> float:
-        """What ingest takes beside decoding and views, whatever is analysed: packets, notices, statistics."""
-        ingest_ns = sum(self.loads.cpu_rate(process) for process in set(self._ingest_of.values())) * NS_PER_S
-        return max(0.0, ingest_ns - sum(rate.decode_ns + rate.view_ns * rate.views_fps for rate in rates.values()))
-
-    # what follows from it
 
     def _apply(self, plan: CapacityPlan, now_ns: int) -> None:
         self._scheduler.apply(plan)
@@ -267,29 +217,6 @@ class CapacityLoop:
                 self._ingest_of[camera], SetDecode(camera, policy)
             ):
                 self._told[camera] = policy
-
-
-def _camera(cost: CameraCost, rates: CameraRates | None) -> CameraCost:
-    if rates is None:
-        return cost
-    mostly = rates.decoded >= _MOSTLY_DECODED
-    unit_ns = rates.unit_ns if rates.unit_ns and (mostly or not cost.measured) else cost.unit_ns
-    only_keyframes = 0 < rates.decoded <= _ONLY_KEYFRAMES * rates.keyframe_fps / rates.unit_fps
-    return msgspec.structs.replace(
-        cost,
-        unit_fps=rates.unit_fps,
-        keyframe_fps=rates.keyframe_fps,
-        disposable=rates.disposable,
-        unit_ns=unit_ns,
-        keyframe_ns=rates.unit_ns if only_keyframes and not mostly else cost.keyframe_ns,
-        measured=cost.measured or mostly,
-    )
-
-
-def _mean_view_ns(rates: Iterable[CameraRates]) -> float:
-    known = [rate for rate in rates if rate.views_fps]
-    views = sum(rate.views_fps for rate in known)
-    return sum(rate.view_ns * rate.views_fps for rate in known) / views if views else VIEW_NS
 
 
 def _tell(changes: Iterable[PlanChange]) -> None:

@@ -168,6 +168,8 @@ class EngineUnit:
                 self._frames.viewed(message, now_ns)
             case Completed():
                 self._frames.completed(message.outcome, now_ns)
+                if self._capacity.replan_due(now_ns):
+                    self._plan_capacity()
             case ViewRefused():
                 self._calls.end(message.ticket)
                 self._scheduler.refused(message.ticket)

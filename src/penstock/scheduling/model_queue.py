@@ -21,7 +21,7 @@ Entry = tuple[int, int, int, int, Lane]
 class ModelQueue:
     """A heap by rank and deadline. An entry whose token is not its lane's is stale: its lane has left."""
 
-    __slots__ = ("_heap", "costs", "executor", "model", "sizes", "stream", "suspension", "used", "waiting")
+    __slots__ = ("_heap", "changes", "costs", "executor", "model", "sizes", "stream", "suspension", "used", "waiting")
 
     def __init__(self, model: str, executor: "ExecutorState") -> None:
         self.model = model
@@ -29,6 +29,8 @@ class ModelQueue:
         self._heap: list[Entry] = []
         self.waiting = 0
         """lanes in it"""
+        self.changes = 0
+        """times that the model became clearly slower or quicker"""
         self.costs = CostModel(DEFAULT_COST_NS)
         self.sizes = BatchSizes()
         self.stream = DecayingMean(COST_MEMORY_NS)
@@ -75,6 +77,7 @@ class ModelQueue:
         """A call of so many views succeeded."""
         if self.costs.observe(duration_ns, load, now_ns, views=views, probe=probe):
             self.stream.forget()
+            self.changes += 1
         self.stream.add(stream_ns, views, now_ns)
         if self.sizes.most > 1:
             self.sizes.observe(views, stream_ns)

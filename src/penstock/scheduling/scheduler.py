@@ -121,6 +121,10 @@ class Scheduler:
         """What models cost and what lanes need, for the capacity plan."""
         return books.measurements(self._board)
 
+    def cost_changes(self) -> int:
+        """Times that any model became clearly slower or quicker than it was: each is a reason to plan anew at once."""
+        return sum(queue.changes for queue in self._board.queues.values())
+
     def undecided(self, camera: str, index: int) -> bool:
         """Whether any lane still waits for a view of frame `index`, or may come to: its boxes are being found."""
         of = self._board.cameras.get(camera)

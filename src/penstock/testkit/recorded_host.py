@@ -185,13 +185,15 @@ def plans_of(recording: Recording, lanes: list[RecordedLane], zero_ns: int) -> l
 
 
 def _spaced_fps(recording: Recording, lane: RecordedLane) -> float:
-    """The rate at which the lane's frames were taken, or what it asks for where that is about the same."""
+    """The rate at which the lane's frames were taken, or what it asks for where that is about the same. Where some were
+    gated, the usual distance says it, not the mean one."""
     number = next(place for place, one in enumerate(recording.lanes) if one.lane == lane.lane)
     captures = sorted(capture_ns for of, capture_ns in recording.analysed.columns("lane", "capture_ns") if of == number)
     gaps = [later - earlier for earlier, later in pairwise(captures)]
     if len(gaps) < 5:
         return lane.max_fps
-    fps = NS_PER_S / max(1, sum(gaps) / len(gaps)) if lane.gated is False else NS_PER_S / percentile(gaps, 50.0)
+    gated = any(of == number and fate == "gated" for of, fate in recording.ended.columns("lane", "fate"))
+    fps = NS_PER_S / max(1, percentile(gaps, 50.0)) if gated else NS_PER_S * len(gaps) / max(1, sum(gaps))
     return lane.max_fps if fps > _FULL * lane.max_fps else fps
 
 

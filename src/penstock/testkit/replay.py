@@ -97,7 +97,7 @@ def replay(recording: Recording, seed: int = 0) -> Replayed:
     rows = tuple(_compare(lane.lane, live.get(lane.lane, []), predicted.get(lane.lane, [])) for lane in lanes)
     everything = [age for lane in lanes for age in live.get(lane.lane, [])]
     guessed = [age for values in predicted.values() for age in values]
-    return Replayed(_compare("", everything, guessed), rows, until_ns, skipped_ns, left_out)
+    return Replayed(_compare("", everything, guessed), rows, until_ns - begin_ns, skipped_ns, left_out)
 
 
 def _compare(lane: str, live: list[int], predicted: list[int]) -> LanePrediction:
