@@ -161,6 +161,9 @@ def _lane(families: Families, lane: LaneStatistics) -> None:
     for step in LadderStep:
         here = {**labels, "step": step.value}
         families.gauge("lane_step", "1 for the step of the ladder that it is on.", here, lane.level == step.value)
+    if lane.limited_by:
+        here = {**labels, "resource": lane.limited_by}
+        families.gauge("lane_limited", "1 for what its lane has too little of to get all it wants.", here, 1)
     families.gauge(
         "lane_budget_seconds", "Age above which a result is worth nothing.", labels, lane.budget_ns / NS_PER_S
     )

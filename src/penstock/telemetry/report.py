@@ -17,7 +17,9 @@ from penstock.telemetry.statistics import (
     CameraStatistics,
     LaneStatistics,
     ModelStatistics,
+    PlanStatistics,
     ProcessStatistics,
+    RuleStatistics,
     Stage,
 )
 
@@ -59,6 +61,8 @@ def run_report(
         "unbalanced": unbalanced,
         "cameras": {_stream(camera): _camera(camera) for camera in cameras},
         "lanes": {f"{lane.camera}/{lane.model}": _lane(lane, duration_s) for lane in lanes},
+        "plan": next((_plan(process.plan) for process in processes if process.plan is not None), None),
+        "rules": [_rule(rule) for process in processes for rule in process.rules],
         "models": {model.model: _model(model) for model in all_models(processes)},
         "events": [_event(event) for event in in_order if not event.shadow],
         "shadow_events": [{**_event(event), "model": event.shadow_model} for event in in_order if event.shadow],
@@ -131,10 +135,56 @@ def _lane(lane: LaneStatistics, duration_s: float) -> dict[str, Any]:
         "in_flight": lane.in_flight,
         "balanced": lane.balanced and lane.in_flight == 0,
         "late": lane.late,
+        "wanted_fps": lane.max_fps,
+        "granted_fps": round(lane.granted_fps, 3),
+        "step": lane.level,
+        "limited_by": lane.limited_by,
         "analysed_per_s": round(_per_s(lane, analysed, duration_s), 3),
         "budget_ms": round(lane.budget_ns / NS_PER_MS, 3),
         "age_ms": stages.pop(Stage.AGE.value, percentiles_ms(HistogramRecord())),
         "stages_ms": stages,
+    }
+
+
+def _plan(plan: PlanStatistics) -> dict[str, Any]:
+    """As it was at the end."""
+    return {
+        "computed": plan.computed,
+        "changes": plan.changes,
+        "resources": [
+            {
+                "resource": use.resource,
+                "unit": use.unit,
+                "supply": round(use.supply, 4),
+                "used": round(use.used, 4),
+                "wanted": round(use.wanted, 4),
+            }
+            for use in plan.resources
+        ],
+        "decode": plan.decode,
+        "last_changes": [
+            {
+                "subject": change.subject,
+                "aspect": change.aspect,
+                "before": change.before,
+                "after": change.after,
+                "why": change.why,
+                "arithmetic": change.arithmetic,
+            }
+            for change in plan.recent
+        ],
+    }
+
+
+def _rule(rule: RuleStatistics) -> dict[str, Any]:
+    return {
+        "rule": rule.rule,
+        "camera": rule.camera,
+        "shadow": rule.shadow,
+        "state": rule.state,
+        "confirmed": rule.confirmed,
+        "known_s": round(rule.known_ns / NS_PER_S, 3),
+        "blind_s": round(rule.blind_ns / NS_PER_S, 3),
     }
 
 
