@@ -169,9 +169,9 @@ def test_a_database_of_the_version_before_is_brought_up_to_date_with_what_it_hol
     columns = msgspec.structs.asdict(event(1))
     columns |= {"reason": '{"rule_text":"x","terms":[]}', "state": "open", "severity": "alert"}
     del columns["evidence"], columns["shadow_model"]
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(path)) as plain, plain:
         names = ", ".join(columns)
-        connection.execute(
+        plain.execute(
             f"insert into events ({names}) values ({', '.join('?' * len(columns))})",
             tuple(columns.values()),
         )

@@ -155,8 +155,7 @@ def _check(first: int, count: int) -> int:
 
 def _replay(path: Path, seed: int) -> int:
     from penstock.cli.main import FAILURE, OK, UsageProblem  # noqa: PLC0415
-    from penstock.harness.sim_replay import TOLERANCE, replay_file, text  # noqa: PLC0415
-    from penstock.testkit.recording import RecordingError  # noqa: PLC0415
+    from penstock.harness.sim_replay import TOLERANCE, RecordingError, replay_file, text  # noqa: PLC0415
 
     try:
         replayed = replay_file(path, seed)

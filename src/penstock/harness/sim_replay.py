@@ -5,6 +5,8 @@ from pathlib import Path
 from penstock.testkit.recording import RecordingError, load
 from penstock.testkit.replay import LanePrediction, Replayed, replay
 
+__all__ = ["TOLERANCE", "RecordingError", "replay_file", "text"]
+
 TOLERANCE = 0.2
 """a prediction of the 99th percentile that is further off says that the simulation is wrong"""
 

@@ -82,7 +82,8 @@ class CameraSide:
     # frames
 
     def await_frame(self, camera: SimulatedCamera, resume_ns: int | None = None) -> None:
-        """The next frame that somebody may be due for; those before it are passed over."""
+        """The next frame that somebody may be due for; those before it are passed over. Where it was decoded long ago,
+        because somebody is due earlier than was known, the newest one takes its place."""
         if resume_ns is None:
             resume_ns = self._scheduler.resume_ns(camera.model.name)
         arrivals = camera.arrivals
@@ -90,7 +91,11 @@ class CameraSide:
         if index and index != camera.awaited_index:
             at_ns = arrivals.decoded_ns(index) + self._hop_ns
             now_ns = self._host.now_ns
-            self._host.at(at_ns if at_ns > now_ns else now_ns, self._on_frame, (camera, index, camera.epoch, False))
+            if at_ns < now_ns:
+                at_ns = now_ns
+                index = max(index, arrivals.newest_at(now_ns - self._hop_ns))
+            if index != camera.awaited_index:
+                self._host.at(at_ns, self._on_frame, (camera, index, camera.epoch, False))
         camera.awaited_index = index
 
     def make_view(self, ask: AskFor, now_ns: int) -> tuple[int, AskedView]:

@@ -41,6 +41,7 @@ class InvariantWatch:
         self._fates: list[tuple[int, ...]] = [(0,) * len(Fate) for _ in host.lanes]
         self._fed_ns: list[int] = [0] * len(host.lanes)
         """by lane: when it last got an analysis, or last had no claim to one"""
+        self._intervals: list[int] = [lane.interval_ns for lane in host.lanes]
         self.steps = 0
 
     def stepped(self, now_ns: int) -> None:
@@ -99,8 +100,10 @@ class InvariantWatch:
             fed_ns = self._fed_ns[lane.number]
             camera = self._host.cameras[lane.camera]
             entitled = lane.active and not lane.shed and not lane.shadow and not lane.requires and lane.crops is None
-            if not (entitled and camera.up and camera.moves_at(now_ns)):
+            paced = lane.interval_ns == self._intervals[lane.number]
+            if not (entitled and paced and camera.up and camera.moves_at(now_ns)):
                 self._fed_ns[lane.number] = now_ns
+                self._intervals[lane.number] = lane.interval_ns
                 continue
             may_ns = limits.starvation_slack_ns + round(limits.starvation_intervals * lane.interval_ns) + lane.budget_ns
             if now_ns - fed_ns > may_ns:

@@ -22,7 +22,10 @@ def loaded(tmp_path: Path, added: dict[str, dict[str, Any]], text: str = FILE) -
 
 
 def test_they_stand_beside_those_of_the_file(tmp_path: Path) -> None:
-    added = {"cameras": {"yard": {"url": "rtsp://h/2", "detect": {"fps": 8}}}, "models": {"faces": {"path": "f.onnx"}}}
+    added: dict[str, dict[str, Any]] = {
+        "cameras": {"yard": {"url": "rtsp://h/2", "detect": {"fps": 8}}},
+        "models": {"faces": {"path": "f.onnx"}},
+    }
     config = loaded(tmp_path, added)
     assert list(config.cameras) == ["front", "yard"]
     assert list(config.models) == ["people", "faces"]

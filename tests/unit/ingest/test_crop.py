@@ -118,7 +118,7 @@ def rgb(picture: av.VideoFrame) -> NDArray[np.uint8]:
     """Nearest colour sample, 4:4:4 first: FFmpeg's quick paths to RGB differ by the width of the picture."""
     if not picture.format.is_rgb and not picture.format.has_palette and not picture.format.is_bit_stream:
         picture = picture.reformat(format="yuv444p16le", interpolation="POINT")
-    return picture.reformat(format="gbrp", interpolation="POINT").to_ndarray(format="rgb24")
+    return np.asarray(picture.reformat(format="gbrp", interpolation="POINT").to_ndarray(format="rgb24"), np.uint8)
 
 
 @pytest.mark.parametrize("colorspace", [Colorspace.ITU709, Colorspace.ITU601])
@@ -160,7 +160,8 @@ def test_a_mark_is_found_where_the_map_says(fit: Fit, box: Box) -> None:
     luma = np.full((360, 642), 30, np.uint8)
     luma[200:240, 420:460] = 220
     picture = av.VideoFrame(642, 360, "yuvj420p")
-    for plane, value in zip(picture.planes, (luma, 128, 128), strict=True):
+    values: tuple[Any, ...] = (luma, 128, 128)
+    for plane, value in zip(picture.planes, values, strict=True):
         rows = np.zeros((plane.height, plane.line_size), np.uint8)
         rows[:, : plane.width] = value
         plane.update(rows.tobytes())

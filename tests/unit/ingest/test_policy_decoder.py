@@ -129,8 +129,8 @@ def decode(
         wanted = choice.wants(packet)
         for unit, frame in decoder.decode(packet, wanted, choice.sparse):
             choice.seen(moved[len(shown) % len(moved)], unit.capture.mono_ns)
-            shown.append(Shown(n, unit, frame.to_ndarray()))
-    shown += [Shown(len(packets), unit, frame.to_ndarray()) for unit, frame in decoder.flush()]
+            shown.append(Shown(n, unit, np.asarray(frame.to_ndarray(), np.uint8)))
+    shown += [Shown(len(packets), unit, np.asarray(frame.to_ndarray(), np.uint8)) for unit, frame in decoder.flush()]
     decoder.close()
     reading = books.reading()
     assert reading.in_flight == 0

@@ -397,7 +397,7 @@ def test_a_load_is_the_streams_and_that_of_its_views(desk: Desk) -> None:
         desk.clock.compute(30)
         return make(*arguments)
 
-    desk.camera.maker.make = busy  # type: ignore[method-assign]
+    desk.camera.maker.make = busy  # type: ignore[method-assign, assignment]
     desk.stream.decode()
     desk.view()
     desk.view()

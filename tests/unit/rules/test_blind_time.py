@@ -145,8 +145,9 @@ def test_what_was_not_seen_between_two_engines_was_blind() -> None:
         first.take(entry)
     assert times(first) == (10, 90)
     second = configured()
-    for entry in (RestoreInput(first.snapshot()), camera(UP, 300), result(290, 1000), tick(404)):
-        second.take(entry)
+    again: tuple[RuleInput, ...] = (RestoreInput(first.snapshot()), camera(UP, 300), result(290, 1000), tick(404))
+    for taken in again:
+        second.take(taken)
     assert times(second) == (190, 110), "from 100, up to where the first had counted, to 290"
 
 
@@ -155,8 +156,9 @@ def test_an_engine_that_begins_while_the_camera_is_away_counts_that_too() -> Non
     for entry in (camera(UP, 0), result(10, 50), tick(104)):
         first.take(entry)
     second = configured()
-    for entry in (RestoreInput(first.snapshot()), camera(DOWN, 200), tick(304)):
-        second.take(entry)
+    again: tuple[RuleInput, ...] = (RestoreInput(first.snapshot()), camera(DOWN, 200), tick(304))
+    for taken in again:
+        second.take(taken)
     assert times(second) == (200, 0)
 
 

@@ -115,7 +115,8 @@ def test_at_the_floor_constant_truth_confirms_and_every_window_holds_two_results
     """Results at most half a window apart, each taken within its budget and valid for two intervals and the budget."""
     interval_ns = window_ns // 2
     validity_ns = 2 * interval_ns + BUDGET
-    captures, log = [0], []
+    captures = [0]
+    log: list[RuleInput] = []
     while captures[-1] < 2 * window_ns and len(captures) < len(gaps):
         captures.append(captures[-1] + max(1, int(gaps[len(captures)] * interval_ns)))
     for at_ns in captures:

@@ -1,6 +1,7 @@
 """What other programs take of this host's cores, from the kernel's counters."""
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +12,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 STAT = "cpu  1 2 3 4\ncpu0 100 10 50 7000 5 3 2 1 0 0\ncpu1 200 0 0 8000 0 0 0 0 0 0\nintr 5\n"
 
 
-def files(**texts: str):
+def files(**texts: str) -> Callable[[str], str]:
     return lambda path: texts.get(path.rpartition("/")[2].replace(".", "_"), "")
 
 
