@@ -108,6 +108,8 @@ def load(content: bytes) -> Recording:
         )
     if any(camera.lossless for camera in recording.cameras):
         raise RecordingError("a file read without loss has no arrivals to replay: record a run of live cameras")
+    if not recording.complete:
+        raise RecordingError("the recording outgrew the memory that a trace may take: record for a shorter time")
     if not recording.analysed.rows:
         raise RecordingError(
             "no frame was analysed in the recorded window: record for longer, while the models are at work"

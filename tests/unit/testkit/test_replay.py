@@ -181,6 +181,7 @@ def test_lanes_that_wait_for_others_are_left_out() -> None:
     ("change", "message"),
     [
         pytest.param({"version": 2}, "version 2, and this program reads 1: record it anew", id="version"),
+        pytest.param({"complete": False}, "record for a shorter time", id="too long"),
         pytest.param({"analysed": {"fields": [], "rows": []}}, "record for longer", id="nothing analysed"),
         pytest.param({"cameras": [{"camera": "a", "process": "b", "lossless": True}]}, "live cameras", id="lossless"),
         pytest.param({"window": None}, "not a trace that can be replayed: .*window", id="foreign"),
