@@ -4,6 +4,9 @@ What is measured is never twice the same, and the plan must be: with costs that 
 plan is computed from the same numbers again and again, also what low priorities get, which is the small difference of
 large numbers. Two measurements of one thing that are each 5 % wrong differ by at most 10.5 %: inside the band of 12 %.
 A smaller real change may be noticed later or not at all, which the headroom covers.
+
+After a model's cost has clearly changed, the first measurements of it are of few calls: for `REFINE_NS` the newest is
+believed, so that what is then held is a mean of many.
 """
 
 import msgspec
@@ -13,6 +16,9 @@ from penstock.scheduling.picture import CameraCost, HostSupply, LaneDemand, Mode
 # Parts of a whole (activity, disposable pictures) below this difference are the same.
 _LEAST_PART = 0.01
 _LEAST_CORE = 0.02
+# Movement comes and goes; what a few cameras see of it must not move the plan of all.
+_LEAST_ACTIVITY = 0.15
+REFINE_NS = 2_500_000_000
 _NS_PER_S = 1_000_000_000
 
 
@@ -23,13 +29,14 @@ class Beliefs:
         self._ratio = 1.0 + band
         self._lanes: dict[str, LaneDemand] = {}
         self._models: dict[tuple[str, str], ModelCost] = {}
+        self._refined_until_ns: dict[tuple[str, str], int] = {}
         self._cameras: dict[str, CameraCost] = {}
         self._host: HostSupply | None = None
 
-    def update(self, picture: Picture) -> Picture:
+    def update(self, picture: Picture, now_ns: int) -> Picture:
         """`picture` with the values that are believed; what is configured passes as it is."""
         self._lanes = {lane.lane: self._lane(lane) for lane in picture.lanes}
-        self._models = {(model.model, model.executor): self._model(model) for model in picture.models}
+        self._models = {(model.model, model.executor): self._model(model, now_ns) for model in picture.models}
         self._cameras = {camera.camera: self._camera(camera) for camera in picture.cameras}
         self._host = self._host_supply(picture.host)
         return msgspec.structs.replace(
@@ -53,20 +60,27 @@ class Beliefs:
         old = self._lanes.get(new.lane)
         if old is None or old == new:
             return new
-        activity = self._value(old.activity, new.activity, _LEAST_PART)
+        activity = self._value(old.activity, new.activity, _LEAST_ACTIVITY)
         views = self._value(old.views, new.views)
         if activity == new.activity and views == new.views:
             return new
         return msgspec.structs.replace(new, activity=activity, views=views)
 
-    def _model(self, new: ModelCost) -> ModelCost:
-        old = self._models.get((new.model, new.executor))
+    def _model(self, new: ModelCost, now_ns: int) -> ModelCost:
+        key = (new.model, new.executor)
+        old = self._models.get(key)
         if old is None or old.measured != new.measured:
+            self._refined_until_ns[key] = now_ns + REFINE_NS
             return new
+        stream_ns, host_ns = self._value(old.stream_ns, new.stream_ns), self._value(old.host_ns, new.host_ns)
+        if stream_ns != old.stream_ns or host_ns != old.host_ns:
+            self._refined_until_ns[key] = max(self._refined_until_ns.get(key, 0), now_ns + REFINE_NS)
+        if now_ns < self._refined_until_ns.get(key, 0):
+            stream_ns, host_ns = new.stream_ns, new.host_ns
         return msgspec.structs.replace(
             new,
-            stream_ns=self._value(old.stream_ns, new.stream_ns),
-            host_ns=self._value(old.host_ns, new.host_ns),
+            stream_ns=stream_ns,
+            host_ns=host_ns,
             memory_bytes=self._bytes(old.memory_bytes, new.memory_bytes),
             device_memory_bytes=self._bytes(old.device_memory_bytes, new.device_memory_bytes),
         )

@@ -68,7 +68,7 @@ def measurements(board: Board) -> Measurements:
             for model, queue in board.queues.items()
         ),
         lanes=tuple(
-            LaneMeasurement(lane=lane.name, activity=lane.activity, views=lane.views_per_analysis.value or 1.0)
+            LaneMeasurement(lane=lane.name, activity=lane.activity.share, views=lane.views_per_analysis.value or 1.0)
             for lane in board.lanes
         ),
     )

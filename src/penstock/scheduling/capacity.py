@@ -3,8 +3,8 @@
 `compute` is the plan of one picture: a pure function (see `allocation` for how it is found). `CapacityPlanner` adds
 what makes it a plan to rely on: measured values are believed until they differ clearly (`beliefs`), grants and decode
 policies fall at once and rise after a while (`hysteresis`), what runs goes before what does not, and every change is a
-record with its reason. After one clear change of load it has settled within the hold, 3 s; under constant load measured
-to within ± 5 % it does not change.
+record with its reason. After one clear change of load it has settled within 5 s: the hold, and the time for which what
+changed is measured anew. Under constant load measured to within ± 5 % it does not change.
 
 Until a grant has followed, a resource may be overspent by the bands: by `cost_band` where all costs were measured too
 low, and by `down_band`. The headroom is there for that.
@@ -59,7 +59,7 @@ class CapacityPlanner:
     def update(self, picture: Picture, now_ns: int) -> CapacityPlan:
         """The plan from `now_ns` on; its `changes` are against the plan before. Of lanes and cameras that are new only
         those are told of that do not get all they ask for."""
-        believed = self._beliefs.update(picture)
+        believed = self._beliefs.update(picture, now_ns)
         believed = with_fair_weights(believed, rate_supply(believed, self._settings))
         standing = Standing(
             frozenset(grant.lane for grant in self.plan.lanes if grant.fps > 0),

@@ -18,9 +18,10 @@ PROBE_SHARE = 0.1
 CROWDED_PROBE_SHARE = 0.02
 # So many samples in a row beyond these multiples of the quantile mean that it belongs to another time.
 SLOWER, SLOWER_COUNT = 1.5, 3
-FASTER, FASTER_COUNT = 0.5, 8
+FASTER, FASTER_COUNT = 0.5, 5
 # A case is a number of views above so many bits of calls running.
 _LOAD_BITS = 16
+_LOAD_MASK = (1 << _LOAD_BITS) - 1
 
 
 class RunningQuantile:
@@ -123,7 +124,10 @@ class CostModel:
             return quantile.value
         by_views = self._by_views.get(views)
         if by_views is not None:
-            return by_views.value
+            # Learnt beside other calls only, it holds time that was spent waiting for them; taken as it is, it might
+            # refuse all and so never be learnt to be less.
+            least = min(case & _LOAD_MASK for case in self._by_case if case >> _LOAD_BITS == views)
+            return by_views.value if running >= least else by_views.value * running // least
         if not self._by_views:
             return self._default_ns * views
         nearest = min(self._by_views, key=lambda seen: abs(seen - views))

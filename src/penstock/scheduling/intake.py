@@ -44,14 +44,14 @@ class Intake:
                 ledger.settle(Fate.NOT_DUE, missed + 1, index - missed)
             elif lane.shed:
                 ledger.settle(Fate.SHED, missed + 1, index - missed)
-                needed = not lane.gated or lane.moved_index > lane.due_seen_index
+                needed = not lane.gated or moved
                 if lane.requires:
                     needed = needed and of.facts.met(lane.requires, capture_ns)
-                lane.saw_due(index, capture_ns, needed=needed)
+                lane.saw_due(capture_ns, needed=needed)
                 lane.advance_due(capture_ns)
             elif lane.requires and not of.facts.met(lane.requires, capture_ns):
                 ledger.settle(Fate.DEPENDENCY_STALE, missed + 1, index - missed)
-                lane.saw_due(index, capture_ns, needed=False)
+                lane.saw_due(capture_ns, needed=False)
                 self._board.leave(lane, Fate.SUPERSEDED)
                 lane.stay_due(capture_ns)
             else:
@@ -59,12 +59,13 @@ class Intake:
                     ledger.settle(Fate.SUPERSEDED, missed, index - missed)
                 if not moved and lane.is_still(capture_ns):
                     ledger.settle(Fate.GATED, 1, index)
-                    lane.saw_due(index, capture_ns, needed=False)
+                    lane.saw_due(capture_ns, needed=False)
                     self._board.leave(lane, Fate.SUPERSEDED)
                     lane.advance_due(capture_ns)
                     still.append(lane)
                 else:
-                    lane.saw_due(index, capture_ns, needed=True)
+                    # A still scene that is looked at once more, or again after a while, has a share of its own.
+                    lane.saw_due(capture_ns, needed=not lane.gated or moved)
                     self._take(lane, index, capture_ns, now_ns)
         return still
 
@@ -84,7 +85,7 @@ class Intake:
             ledger.settle(Fate.NOT_DUE, 1, index)
             return
         met = crops > 0 and self._board.cameras[lane.camera].facts.met(lane.requires, capture_ns)
-        lane.saw_due(index, capture_ns, needed=met)
+        lane.saw_due(capture_ns, needed=met)
         if lane.shed:
             ledger.settle(Fate.SHED, 1, index)
             lane.advance_due(capture_ns)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from penstock.contracts.capacity import LadderStep, LaneGrant
 from penstock.contracts.fates import Fate
 from penstock.contracts.specs import LaneSpec
+from penstock.scheduling.activity import Activity
 from penstock.scheduling.ledger import LaneLedger
 from penstock.scheduling.measurements import ACTIVITY_MEMORY_NS, DecayingMean
 
@@ -47,7 +48,6 @@ class Lane:
         "candidate_views",
         "crops",
         "due_ns",
-        "due_seen_index",
         "due_seen_ns",
         "early_ns",
         "executor",
@@ -112,8 +112,7 @@ class Lane:
         self.waiting_since_ns = 0
         self.due_ns = 0
         self.due_seen_ns = 0
-        self.due_seen_index = 0
-        self.activity = 1.0
+        self.activity = Activity(min(1.0, self.wanted_interval_ns / quiet_ns) if self.gated and quiet_ns else 0.0)
         self.views_per_analysis = DecayingMean(ACTIVITY_MEMORY_NS)
         self.ticket = 0
         self.running = 0
@@ -179,13 +178,12 @@ class Lane:
         """Whether this is another session's clock: within one, a due time is at most an interval away."""
         return self.due_ns - capture_ns > self.interval_ns + self.early_ns
 
-    def saw_due(self, index: int, capture_ns: int, *, needed: bool) -> None:
+    def saw_due(self, capture_ns: int, *, needed: bool) -> None:
         """A due frame needed the model, or did not. Time is counted, not frames: a lane that waits is offered many."""
         elapsed_ns = min(capture_ns - self.due_seen_ns, 2 * self.interval_ns)
         if elapsed_ns > 0:
-            self.activity += (needed - self.activity) * elapsed_ns / (elapsed_ns + ACTIVITY_MEMORY_NS)
+            self.activity.saw(elapsed_ns, capture_ns, needed=needed)
         self.due_seen_ns = capture_ns
-        self.due_seen_index = index
 
     def drop_candidate(self, fate: Fate) -> None:
         if self.candidate:

@@ -7,10 +7,15 @@ import msgspec
 
 COST_MEMORY_NS = 2_000_000_000
 ACTIVITY_MEMORY_NS = 5_000_000_000
+# However long ago: a mean of fewer samples says little.
+LEAST_SAMPLES = 24
+
+
+_LEAST_DECAY = 1.0 - 1.0 / LEAST_SAMPLES
 
 
 class DecayingMean:
-    """A mean that forgets what is older than about `memory_ns`."""
+    """A mean that forgets what is older than about `memory_ns`, but for the last `LEAST_SAMPLES`."""
 
     __slots__ = ("_memory_ns", "_sum", "_weight", "at_ns", "count")
 
@@ -31,7 +36,7 @@ class DecayingMean:
     def add(self, total: float, weight: float, now_ns: int) -> None:
         """Something was measured that came to `total` over `weight` units (nanoseconds over views)."""
         # For short steps this is exp(-step / memory), and cheaper.
-        decay = self._memory_ns / (self._memory_ns + max(0, now_ns - self.at_ns))
+        decay = max(self._memory_ns / (self._memory_ns + max(0, now_ns - self.at_ns)), _LEAST_DECAY)
         self._sum = self._sum * decay + total
         self._weight = self._weight * decay + weight
         self.at_ns = now_ns
@@ -61,8 +66,8 @@ class LaneMeasurement(msgspec.Struct, frozen=True, gc=False):
 
     lane: str
     activity: float
-    """part of the time (by capture) in which a frame that was due needed the model: it was neither still nor without
-    what the lane requires; 1.0 before the first frame"""
+    """part of the last seconds (by capture) in which a frame that was due needed the model: it was neither still nor
+    without what the lane requires; 1.0 before the first frame"""
     views: float
     """mean number of views per analysis"""
 

@@ -1,10 +1,11 @@
 """One model of one executor: the lanes that wait for it, in order, and what is known of it."""
 
+from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from penstock.scheduling.batching import BatchSizes
-from penstock.scheduling.cost import CostModel
+from penstock.scheduling.cost import FASTER_COUNT, SLOWER_COUNT, CostModel
 from penstock.scheduling.lane import Lane
 from penstock.scheduling.measurements import COST_MEMORY_NS, DecayingMean
 from penstock.scheduling.suspension import Suspension
@@ -21,7 +22,19 @@ Entry = tuple[int, int, int, int, Lane]
 class ModelQueue:
     """A heap by rank and deadline. An entry whose token is not its lane's is stale: its lane has left."""
 
-    __slots__ = ("_heap", "changes", "costs", "executor", "model", "sizes", "stream", "suspension", "used", "waiting")
+    __slots__ = (
+        "_heap",
+        "_newest",
+        "changes",
+        "costs",
+        "executor",
+        "model",
+        "sizes",
+        "stream",
+        "suspension",
+        "used",
+        "waiting",
+    )
 
     def __init__(self, model: str, executor: "ExecutorState") -> None:
         self.model = model
@@ -35,6 +48,8 @@ class ModelQueue:
         self.sizes = BatchSizes()
         self.stream = DecayingMean(COST_MEMORY_NS)
         """nanoseconds for which one view takes a stream"""
+        self._newest: deque[tuple[int, int]] = deque(maxlen=max(SLOWER_COUNT, FASTER_COUNT))
+        """stream time and views of the last calls"""
         self.suspension = Suspension()
         self.used = False
         """any lane runs it"""
@@ -73,11 +88,20 @@ class ModelQueue:
         self.executor.waiting -= 1
         return lane
 
+    def _begin_anew(self, slower: bool, now_ns: int, *, probe: bool) -> None:
+        """The model has changed: of what was measured, only the calls count that showed it."""
+        self.changes += 1
+        self.stream.forget()
+        if not probe:
+            showed = (SLOWER_COUNT if slower else FASTER_COUNT) - 1
+            for stream_ns, views in list(self._newest)[-showed:]:
+                self.stream.add(stream_ns, views, now_ns)
+
     def observe(self, duration_ns: int, stream_ns: int, load: int, views: int, now_ns: int, *, probe: bool) -> None:
         """A call of so many views succeeded."""
         if self.costs.observe(duration_ns, load, now_ns, views=views, probe=probe):
-            self.stream.forget()
-            self.changes += 1
+            self._begin_anew(stream_ns > self.stream.value * views, now_ns, probe=probe)
+        self._newest.append((stream_ns, views))
         self.stream.add(stream_ns, views, now_ns)
         if self.sizes.most > 1:
             self.sizes.observe(views, stream_ns)

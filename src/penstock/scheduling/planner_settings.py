@@ -21,6 +21,6 @@ class PlannerSettings(msgspec.Struct, frozen=True):
     """a grant falls, at once, when the computed one is lower by more"""
     up_band: float = 0.08
     """a grant rises when the computed one has been higher by more for the time of `hold_ns`"""
-    hold_ns: int = 3 * NS_PER_S
+    hold_ns: int = 2 * NS_PER_S
     room_band: float = 0.05
     """what was paused or decoded less comes back only when this part of the resource would still be free"""

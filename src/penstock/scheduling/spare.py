@@ -54,7 +54,7 @@ class SpareWatch:
     def _look(self, real: list[Lane], now_ns: int) -> int:
         soonest_ns = _FAR_NS
         for lane in real:
-            if not lane.active or lane.shed or lane.lossless or not lane.due_ns or lane.activity < QUIET:
+            if not lane.active or lane.shed or lane.lossless or not lane.due_ns or lane.activity.share < QUIET:
                 continue
             if lane.state is LaneState.RUNNING and lane.candidate:
                 return now_ns

@@ -39,6 +39,7 @@ from penstock.testkit.simulated_findings import Findings
 from penstock.testkit.simulated_plan import SimulatedPlan
 from penstock.testkit.simulated_rules import SimulatedRules
 
+REPLAN_NS = NS_PER_S // 5
 TICK_NS = NS_PER_S
 _NEVER_NS = 1 << 62
 
@@ -87,6 +88,8 @@ class SimulatedHost:
         self.plan = SimulatedPlan(model, self.scheduler) if model.planned else None
         self.findings = Findings(model.lanes, self.scheduler, self.rules)
         self._told_views: dict[int, AskedView] = {}
+        self._planned_ns = 0
+        self._cost_changes = 0
         self._homes = {name: self.executors[executor] for name, executor in executor_of.items()}
         self._analyses_before = 0
         self._side = CameraSide(self, tables)
@@ -195,6 +198,9 @@ class SimulatedHost:
         if self.scheduler.finished(call.work, status, now_ns) and status is OutcomeStatus.DONE:
             for view in call.views:
                 self._take(view, call, now_ns)
+        # As the engine does: a model that became slower or quicker is planned for at once.
+        if self.scheduler.cost_changes() != self._cost_changes and now_ns - self._planned_ns >= REPLAN_NS:
+            self._plan_capacity(now_ns)
         return True
 
     def _take(self, view: AskedView, call: SimulatedCall, now_ns: int) -> None:
@@ -227,15 +233,7 @@ class SimulatedHost:
     def _on_tick(self, _: None, now_ns: int) -> bool:
         self.at(now_ns + TICK_NS, self._on_tick, None)
         self.rules.tick(now_ns)
-        if self.plan is not None:
-            plan = self.plan.update(now_ns)
-            if plan is not None:
-                for grant in plan.lanes:
-                    self.rules.set_granted(grant.lane, grant.fps)
-                for told in plan.cameras:
-                    self.cameras[told.camera].set_decode(told.decode, now_ns)
-                for camera in self.cameras.values():
-                    self._side.await_frame(camera)
+        self._plan_capacity(now_ns)
         self._side.measure((self.analyses - self._analyses_before) * self.model.control_ns, now_ns)
         self._analyses_before = self.analyses
         if self._told_views:
@@ -243,6 +241,20 @@ class SimulatedHost:
                 ticket: view for ticket, view in self._told_views.items() if self.scheduler.knows(ticket)
             }
         return True
+
+    def _plan_capacity(self, now_ns: int) -> None:
+        """Who gets what from now on, and has it done."""
+        self._planned_ns = now_ns
+        self._cost_changes = self.scheduler.cost_changes()
+        plan = None if self.plan is None else self.plan.update(now_ns)
+        if plan is None:
+            return
+        for grant in plan.lanes:
+            self.rules.set_granted(grant.lane, grant.fps)
+        for told in plan.cameras:
+            self.cameras[told.camera].set_decode(told.decode, now_ns)
+        for camera in self.cameras.values():
+            self._side.await_frame(camera)
 
     def _plan(self, now_ns: int) -> None:
         """Has the scheduler say what to do, and does it."""
