@@ -213,6 +213,8 @@ def test_a_run_that_ends_meanwhile_leaves_an_older_file_as_it_was(tmp_path: Path
         (["--for", "2m"], "a trace lasts 1 m at most"),
         (["--for", "soon"], "is not a duration"),
         (["--url", "ftp://somewhere"], "is no address of a run"),
+        (["--output", "."], "--output: . is a folder; name a file in it, such as trace.json"),
+        (["--output", "away/t.json"], "--output: there is no folder away; make it, or name another file"),
     ],
 )
 def test_a_mistake_in_the_command_is_told(arguments: list[str], said: str, tmp_path: Path) -> None:

@@ -437,7 +437,7 @@ class SchedulerBooks(RuleBasedStateMachine):
             assert lane.state is not LaneState.QUEUED or lane.candidate
             assert lane.state is not LaneState.IDLE or not lane.in_flight
             assert lane.state is not LaneState.RUNNING or lane.running
-            assert 0.0 <= lane.activity <= 1.0
+            assert 0.0 <= lane.activity.share <= 1.0
 
     @invariant()
     def nothing_is_due_before_it_is_told_of(self) -> None:

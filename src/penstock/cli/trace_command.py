@@ -55,6 +55,10 @@ def trace_command(options: TraceOptions, clock: Clock | None = None) -> int:
     if for_ns > LONGEST_NS:
         raise UsageProblem(f"--for: a trace lasts {format_duration(LONGEST_NS)} at most")
     url = _base_url(options.url)
+    if options.output.is_dir():
+        raise UsageProblem(f"--output: {options.output} is a folder; name a file in it, such as trace.json")
+    if not options.output.parent.is_dir():
+        raise UsageProblem(f"--output: there is no folder {options.output.parent}; make it, or name another file")
     partial = options.output.with_name(f"{options.output.name}.partial")
     try:
         with partial.open("wb") as file:

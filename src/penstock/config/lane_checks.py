@@ -129,6 +129,9 @@ class _Statable:
         return list(dict.fromkeys(name for model in self.models for name in (*(model.classes or ()), *model.signals)))
 
 
+_ADD_MOTION = "add motion to the camera's `models`"
+
+
 def _check_requirements(
     config: Config,
     name: str,
@@ -155,7 +158,9 @@ def _check_requirements(
                 what = f"no other model on camera {camera_name!r} states {required!r}"
                 advice = closest(required, can.names) if can.names else "give the camera a model that does"
                 if required in MOTION_STATES and (config.models or camera.models is not None):
-                    advice = "add motion to the camera's `models`"
+                    # Where a camera has all of `models`, a list with `motion` alone would take the others away.
+                    everything = camera.models is None
+                    advice = "add `motion: {kind: motion}` to `models`" if everything else _ADD_MOTION
             yield Finding(path, what, advice)
             break
 

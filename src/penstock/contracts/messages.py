@@ -212,7 +212,8 @@ class HeldLeases(msgspec.Struct, frozen=True, tag=True):
 
 
 class SetDecode(msgspec.Struct, frozen=True, tag=True):
-    """How a camera's detect stream is to be decoded from now on; told again to every new ingest process."""
+    """How a camera's detect stream is to be decoded from now on; told again to every new ingest process, and when one
+    of its lanes is to run more often: what was said of `Ask.resume_ns` holds no longer."""
 
     camera: str
     policy: DecodePolicy

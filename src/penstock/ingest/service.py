@@ -114,6 +114,8 @@ class IngestService:
                 camera = self._cameras.get(message.camera)
                 if camera is not None:
                     camera.worker.set_decode(message.policy)
+                    if camera.worker.newest.resume_at(0):
+                        self.tell_news()
             case FrameDone():
                 camera = self._cameras.get(message.camera)
                 if camera is not None:

@@ -55,6 +55,7 @@ class CapacityLoop:
         *,
         is_up: Callable[[str], bool],
         send_to: Callable[[str, Message], bool],
+        is_lossless: Callable[[str], bool] = lambda _: False,
         planner: CapacityPlanner | None = None,
         host_load: HostLoad | None = None,
         trace: EngineTrace | None = None,
@@ -65,6 +66,7 @@ class CapacityLoop:
         self._decisions = decisions
         self._picture = NO_PICTURE
         self._measuring = MeasuredPicture(spec, is_up)
+        self._is_lossless = is_lossless
         self._send_to = send_to
         self._planner = planner or CapacityPlanner()
         self._host_load = host_load or HostLoad()
@@ -74,6 +76,9 @@ class CapacityLoop:
         self._decode: dict[str, DecodePolicy] = {camera.name: camera.decode for camera in spec.cameras}
         self._configured = dict(self._decode)
         self._told: dict[str, DecodePolicy] = {}
+        self._faster: set[str] = set()
+        """cameras with a lane that runs more often than ingest knows"""
+        self._camera_of = {lane.name: lane.camera for lane in spec.lanes}
         self._wanted_fps_of = {lane.name: lane.max_fps for lane in spec.lanes}
         self._min_fps_of = {lane.name: lane.min_fps for lane in spec.lanes}
         self._floors: Mapping[str, float] = {}
@@ -182,12 +187,16 @@ class CapacityLoop:
             )
             return msgspec.structs.replace(cost, stream_ns=0.0, host_ns=0.0) if doubted or not cost.measured else cost
 
+        # What is read without loss takes the time that it needs: its rates are of media time, and nothing may be left
+        # out of it. It goes as fast as the others leave room.
         return msgspec.structs.replace(
             self._picture,
+            lanes=tuple(lane for lane in self._picture.lanes if not self._is_lossless(lane.camera)),
             models=tuple(model(cost) for cost in self._picture.models),
             cameras=tuple(
                 camera if camera.measured else msgspec.structs.replace(camera, unit_ns=0.0)
                 for camera in self._picture.cameras
+                if not self._is_lossless(camera.camera)
             ),
         )
 
@@ -195,6 +204,8 @@ class CapacityLoop:
         self._scheduler.apply(plan)
         for grant in plan.lanes:
             if self._grants.get(grant.lane) != grant:
+                if grant.fps > self.grant(grant.lane).fps:
+                    self._faster.add(self._camera_of[grant.lane])
                 self._grants[grant.lane] = grant
                 self._decisions.set_granted(grant.lane, grant.fps)
                 self._trace.granted(grant.lane, grant.step, grant.fps, now_ns)
@@ -213,10 +224,10 @@ class CapacityLoop:
     def _tell_decode(self) -> None:
         """Tells ingest what it has not been told yet; a full link is tried again at the next tick."""
         for camera, policy in self._decode.items():
-            if self._told.get(camera, self._configured[camera]) is not policy and self._send_to(
-                self._ingest_of[camera], SetDecode(camera, policy)
-            ):
+            untold = self._told.get(camera, self._configured[camera]) is not policy
+            if (untold or camera in self._faster) and self._send_to(self._ingest_of[camera], SetDecode(camera, policy)):
                 self._told[camera] = policy
+                self._faster.discard(camera)
 
 
 def _tell(changes: Iterable[PlanChange]) -> None:

@@ -42,10 +42,11 @@ class Cascades:
                     del kept[next(iter(kept))]
             self._scheduler.offer_crops(follower.name, frame.index, frame.capture.mono_ns, len(regions), now_ns)
 
-    def regions(self, lane: str, frame_index: int) -> tuple[Box, ...]:
-        """What `lane` is to see of that frame; nothing for a lane that looks at whole pictures."""
+    def regions(self, lane: str, frame_index: int) -> tuple[Box, ...] | None:
+        """What `lane` is to see of that frame; nothing for a lane that looks at whole pictures, None where the boxes
+        are not kept any more: the whole picture must not pass for one of them."""
         kept = self._regions.get(lane)
-        return () if kept is None else kept.get(frame_index, ())
+        return () if kept is None else kept.get(frame_index)
 
     def one_result(self, call: Call, results: tuple[Result, ...]) -> Result:
         """What a model said of all the views of one ask."""

@@ -96,6 +96,7 @@ class EngineUnit:
             self._scheduler,
             self._decisions,
             is_up=lambda camera: self._cameras[camera].state is CameraState.UP,
+            is_lossless=lambda camera: self._cameras[camera].lossless,
             send_to=self._send_to,
             trace=self._trace,
         )
@@ -128,8 +129,8 @@ class EngineUnit:
             self._decisions.start()
         except OSError as error:
             raise CannotStart(
-                f"the journal in {shell.spec.data_dir} cannot be written: {error}. "
-                "Choose a folder that this user may write to with data_dir or --data-dir"
+                f"the journal in {shell.spec.data_dir} cannot be written: {error.strerror or error}. "
+                "Free space there, give this user the right, or choose another folder with data_dir or --data-dir"
             ) from error
         self._capacity.begin(self._costs.first_picture())
         shell.reactor.on_wake(self._decisions.take_committed)
@@ -188,13 +189,14 @@ class EngineUnit:
                 log.warning("the engine does not take %s from %s", type(message).__name__, link.peer)
 
     def statistics(self, base: ProcessStatistics) -> ProcessStatistics:
+        books = self._scheduler.snapshot()
         return msgspec.structs.replace(
             base,
-            lanes=self._counts.lanes(self._scheduler.snapshot(), self._lane_specs, self._capacity),
+            lanes=self._counts.lanes(books, self._lane_specs, self._capacity),
             rules=self._decisions.rule_statistics(),
             engine=self._counts.engine(self._shell.generation, self._decisions),
             journal=self._decisions.journal_statistics(),
-            models=self._counts.models(self._scheduler.snapshot(), self._executor_of),
+            models=self._counts.models(books, self._executor_of),
             plan=self._capacity.statistics(),
             recent_events=self._decisions.recent_events(),
         )

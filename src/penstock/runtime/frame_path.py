@@ -86,6 +86,9 @@ class FramePath:
     def ask(self, ask: AskFor, now_ns: int) -> None:
         """The scheduler wants a view, or one for each box of a frame."""
         regions = self._cascades.regions(ask.lane, ask.frame_index)
+        if regions is None:
+            self._scheduler.refused(ask.ticket)
+            return
         message = Ask(
             ask.ticket,
             ask.camera,
@@ -203,9 +206,11 @@ class FramePath:
     def _hear(self, index: int, news: Notice | ViewReady, now_ns: int) -> None:
         frame = news.frame if isinstance(news, Notice) else news.views[0].frame
         name, capture_ns = frame.id.stream.camera, frame.capture.mono_ns
-        if frame.index >= self._cameras[name].last_index:
-            self._cameras[name].last_capture_ns = capture_ns
-            self._cameras[name].last_index = frame.index
+        if frame.index < self._cameras[name].last_index:
+            # Boxes of a frame that was heard of before: it is no news, and not the camera's newest.
+            return
+        self._cameras[name].last_capture_ns = capture_ns
+        self._cameras[name].last_index = frame.index
         for heard in self._cameras[name].lanes:
             self._counts.heard(heard.name, now_ns)
         still = self._scheduler.offered(name, index, capture_ns, news.moved, now_ns, news.held_back)

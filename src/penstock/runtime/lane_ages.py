@@ -11,6 +11,7 @@ class LaneAges:
 
     def __init__(self) -> None:
         self._stages = {stage: Histogram() for stage in Stage}
+        self._records: dict[str, HistogramRecord] | None = None
         self.late = 0
         self.last_result_ns = 0
         self.first_taken_ns = 0
@@ -20,6 +21,7 @@ class LaneAges:
         """Continues the sums of an earlier life of the engine."""
         for stage, record in earlier.stages.items():
             self._stages[Stage(stage)].merge(record)
+        self._records = None
         self.late = earlier.late
         self.last_result_ns = earlier.last_result_ns
         self.first_taken_ns = earlier.first_taken_ns
@@ -28,6 +30,7 @@ class LaneAges:
     def record(self, view: View, asked_ns: int, outcome: Outcome, now_ns: int) -> None:
         """A frame was analysed. The view may have been made for another lane, before this one asked."""
         frame = view.frame
+        self._records = None
         stages = self._stages
         stages[Stage.DECODE].record(frame.decoded_ns - frame.capture.mono_ns)
         stages[Stage.WAIT].record(asked_ns - frame.decoded_ns)
@@ -39,4 +42,7 @@ class LaneAges:
         self.last_result_ns = max(self.last_result_ns, frame.capture.mono_ns)
 
     def records(self) -> dict[str, HistogramRecord]:
-        return {stage.value: histogram.to_record() for stage, histogram in self._stages.items()}
+        # Of a thousand lanes few have a new result since they were last published, and copies take the engine's time.
+        if self._records is None:
+            self._records = {stage.value: histogram.to_record() for stage, histogram in self._stages.items()}
+        return self._records

@@ -28,6 +28,8 @@ INGEST_BYTES = 42 * MIB
 EXECUTOR_BYTES = 28 * MIB
 STATISTICS_TOUCHED_BYTES = 128 * 1024
 """of the megabyte that each process may publish in"""
+LANE_TOUCHED_BYTES = 2 * 5 * 1024
+"""of what the engine may publish of each lane, written in two places in turn"""
 
 # Decoders of H.264 with their reference pictures and the newest decoded one: 6.7 MiB at 640×360, 16.8 at 1280×720,
 # 21 at 1920×1080, 86 at 3840×2160: about 4 MiB and seven pictures.
@@ -165,6 +167,7 @@ def fixed_memory(spec: RunSpec) -> Iterator[MemoryLine]:
     if networks:
         yield MemoryLine("runtimes of networks", networks, RUNTIME_BYTES, "measured on another host")
     shared = wiring.ledger_bytes(spec) + STATISTICS_TOUCHED_BYTES * (len(wiring.process_names(spec)) + 1)
+    shared += LANE_TOUCHED_BYTES * len(spec.lanes)
     yield MemoryLine("counters and statistics", 1, shared, "estimate")
 
 

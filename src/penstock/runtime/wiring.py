@@ -29,6 +29,11 @@ FEWEST_SLOTS = 4
 SLOT_BYTES = 1920 * 1080 * 3
 RING_ENTRIES = 8192
 STATISTICS_BYTES = 1 << 20
+# A lane's seven histograms take 2.5 KB after a minute, 5.3 after hours; 9 where ages vary a thousandfold.
+# Pages that are never written to cost nothing.
+LANE_STATISTICS_BYTES = 16 << 10
+RULE_STATISTICS_BYTES = 1 << 10
+CAMERA_STATISTICS_BYTES = 4 << 10
 # Seconds of the busiest run; pages that nobody traces into cost nothing.
 ENGINE_TRACE_RECORDS = 32_768
 # No more than one reading takes: what became of a frame is never handed out before the frame.
@@ -85,6 +90,16 @@ def slots_of(spec: RunSpec, camera: str) -> int:
     return max(FEWEST_SLOTS, 2 * views + 2)
 
 
+def statistics_bytes(spec: RunSpec, process: str) -> int:
+    """The most that `process` may publish of itself: the engine's grows with lanes and rules, all others' with
+    cameras."""
+    size_bytes = STATISTICS_BYTES + len(spec.cameras) * CAMERA_STATISTICS_BYTES
+    if process == ENGINE:
+        rules = sum(len(rule.cameras) or len(spec.cameras) for rule in spec.rules)
+        size_bytes += len(spec.lanes) * LANE_STATISTICS_BYTES + rules * RULE_STATISTICS_BYTES
+    return size_bytes
+
+
 def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
     """Everything that must outlive a child, formatted and empty. The supervisor holds it until the run ends."""
     made: dict[str, Region] = {}
@@ -106,7 +121,7 @@ def create_regions(spec: RunSpec, regions: Regions) -> dict[str, Region]:
         records = ENGINE_TRACE_RECORDS if process == ENGINE else INGEST_TRACE_RECORDS
         format_trace(make(trace_region(process), trace_bytes(records)), records)
     for process in [*process_names(spec), SUPERVISOR]:
-        make(statistics_region(process), cell_bytes(STATISTICS_BYTES))
+        make(statistics_region(process), cell_bytes(statistics_bytes(spec, process)))
     return made
 
 

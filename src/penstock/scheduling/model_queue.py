@@ -5,7 +5,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from penstock.scheduling.batching import BatchSizes
-from penstock.scheduling.cost import FASTER_COUNT, SLOWER_COUNT, CostModel
+from penstock.scheduling.cost import FASTER_COUNT, SLOWER_COUNT, CostModel, RunningQuantile
 from penstock.scheduling.lane import Lane
 from penstock.scheduling.measurements import COST_MEMORY_NS, DecayingMean
 from penstock.scheduling.suspension import Suspension
@@ -25,6 +25,7 @@ class ModelQueue:
     __slots__ = (
         "_heap",
         "_newest",
+        "_usual",
         "changes",
         "costs",
         "executor",
@@ -48,6 +49,8 @@ class ModelQueue:
         self.sizes = BatchSizes()
         self.stream = DecayingMean(COST_MEMORY_NS)
         """nanoseconds for which one view takes a stream"""
+        self._usual = RunningQuantile()
+        """stream time of one view"""
         self._newest: deque[tuple[int, int]] = deque(maxlen=max(SLOWER_COUNT, FASTER_COUNT))
         """stream time and views of the last calls"""
         self.suspension = Suspension()
@@ -99,7 +102,9 @@ class ModelQueue:
 
     def observe(self, duration_ns: int, stream_ns: int, load: int, views: int, now_ns: int, *, probe: bool) -> None:
         """A call of so many views succeeded."""
-        if self.costs.observe(duration_ns, load, now_ns, views=views, probe=probe):
+        self.costs.observe(duration_ns, load, now_ns, views=views, probe=probe)
+        # By the time on a stream, which does not depend on what ran beside it: seen sooner than case by case.
+        if self._usual.add(stream_ns // views) or probe:
             self._begin_anew(stream_ns > self.stream.value * views, now_ns, probe=probe)
         self._newest.append((stream_ns, views))
         self.stream.add(stream_ns, views, now_ns)

@@ -70,7 +70,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
         (
             "models.people.requires.motion",
             "no other model on camera 'front' states 'motion'",
-            "add motion to the camera's `models`",
+            "add `motion: {kind: motion}` to `models`",
         ),
     ),
     "a signal of its own": (
@@ -180,6 +180,15 @@ def test_a_shadow_model_has_no_floor_of_its_camera() -> None:
     config = config_of({"people": {**PEOPLE, "detect": {"fps": 1}, "shadow": True}}, cameras)
     assert found(config) == []
     assert config.detect_of(config.cameras["front"], "people").min_fps == 0
+
+
+def test_motion_joins_the_models_that_a_camera_names() -> None:
+    cameras = {"front": {**CAMERA, "models": ["people", "faces"]}}
+    models = {"people": {**PEOPLE, "requires": ["motion"]}, "faces": {"path": "f.onnx"}}
+    [(_, _, advice)] = found(config_of(models, cameras))
+    assert advice == "add motion to the camera's `models`"
+    cameras["front"]["models"] = ["people", "faces", "motion"]
+    assert found(config_of(models, cameras)) == []
 
 
 def test_crops_need_the_finder_on_every_camera() -> None:

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from penstock.base.clock import SimulatedClock
 from penstock.contracts.frames import Location, PixelFormat, ViewSpec
-from penstock.contracts.messages import Ask, CameraState, Message, Notice, ViewReady
-from penstock.contracts.specs import StreamSpec
+from penstock.contracts.messages import Ask, CameraState, Message, Notice, SetDecode, ViewReady
+from penstock.contracts.specs import DecodePolicy, StreamSpec
 from penstock.framebus.counters import CounterBlock
 from penstock.framebus.regions import HeapRegions
 from penstock.framebus.slots import LeaseBook, SlotAllocator, format_pool, pool_bytes
@@ -49,6 +49,9 @@ class Stream:
         self.index += 1
         ref = frame_ref("door", self.index - 1, self.index * 40 * MS, session=self.session)
         return self.newest.publish(Newest(ref, PICTURE), moved)
+
+    def set_decode(self, policy: DecodePolicy) -> None:
+        assert policy is DecodePolicy.ALL
 
     def reconnect(self) -> None:
         self.newest.clear()
@@ -140,6 +143,12 @@ def a_refused_ask_waits_for_the_next_frame(desk: Desk) -> None:
     desk.decode(moved=False)
 
 
+def a_lane_is_to_run_more_often(desk: Desk) -> None:
+    desk.decode(moved=False, count=2)
+    desk.service.handle(SetDecode("door", DecodePolicy.ALL))
+    desk.decode(moved=False)
+
+
 def a_session_is_told_from_its_first_frame_on(desk: Desk) -> None:
     desk.decode(moved=False, count=2)
     desk.stream.reconnect()
@@ -178,6 +187,10 @@ PACED: dict[str, tuple[Callable[[Desk], None], int, list[tuple[str, int, bool, i
     "due later than it seemed": (a_later_resume_holds_more, 160, [("view", 3, False, 1), ("frame", 7, False, 3)]),
     "an ask that is refused": (
         *(a_refused_ask_waits_for_the_next_frame, 10_000),
+        [("frame", 3, False, 1), ("frame", 4, False, 0)],
+    ),
+    "a lane is to run more often": (
+        *(a_lane_is_to_run_more_often, 10_000),
         [("frame", 3, False, 1), ("frame", 4, False, 0)],
     ),
     "a new session": (

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from penstock.contracts.capacity import LadderStep, PlanChange
+from penstock.contracts.capacity import LadderStep, LaneGrant, PlanChange
 from penstock.contracts.messages import CameraLoad, Load, Message, ModelLoad, SetDecode
 from penstock.contracts.specs import CameraSpec, DecodePolicy, ExecutorSpec, LaneSpec, ModelSpec, RunSpec, StreamSpec
 from penstock.contracts.times import ClockReading
@@ -69,11 +69,13 @@ class Rig:
         self.sent: list[tuple[str, Message]] = []
         self.link_full = False
         self.up = set(names)
+        self.lossless: set[str] = set()
         self.loop = CapacityLoop(
             self.spec,
             self.scheduler,
             self.decisions,
             is_up=self.up.__contains__,
+            is_lossless=self.lossless.__contains__,
             send_to=self.send,
             host_load=HostLoad(lambda _: ""),
         )
@@ -215,3 +217,30 @@ def test_a_thousand_lanes_are_told_of_in_one_line(caplog: pytest.LogCaptureFixtu
     assert len(lines) == 1
     assert "c00/m, c01/m, c02/m, c03/m, c04/m and 15 more: reduced" in lines[0]
     assert "device x is short" in lines[0]
+
+
+def test_nothing_of_what_is_read_without_loss_is_left_out() -> None:
+    rig = Rig(min_fps=1.0)
+    rig.lossless.update({"c03", "c07"})
+    rig.run(8)
+    for name in ("c03/m", "c07/m"):
+        assert rig.loop.grant(name) == LaneGrant(name, LadderStep.FULL, 5.0)
+    assert rig.loop.grant("c00/m").step is LadderStep.REDUCED
+    assert not {"c03/m", "c07/m", "c03", "c07"} & {change.subject for change in rig.decisions.changes}
+
+
+def test_ingest_tells_of_frames_again_when_a_lane_is_to_run_more_often() -> None:
+    rig = Rig()
+    rig.run(8)
+    rig.sent.clear()
+    rig.link_full = True
+    rig.up.clear()
+    rig.up.add("c00")
+    rig.run(6)
+    assert rig.loop.grant("c00/m").step is LadderStep.FULL
+    rig.link_full = False
+    rig.run(1)
+    assert SetDecode("c00", DecodePolicy.ALL) in [message for _, message in rig.sent]
+    rig.sent.clear()
+    rig.run(1)
+    assert rig.sent == [], "told once"
