@@ -136,7 +136,9 @@ def test_one_at_a_time(run: Traced, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("asked", ["", "?for=", "?for=0", "?for=61", "?for=1e9", "?for=nan", "?for=-1", "?for=x"])
+@pytest.mark.parametrize(
+    "asked", ["", "?for=", "?for=0", "?for=61", "?for=1e9", "?for=nan", "?for=-1", "?for=x", f"?for={'9' * 400}"]
+)
 def test_a_time_that_makes_no_sense_is_refused(run: Traced, asked: str) -> None:
     status, body = get(run, f"/trace{asked}")
     assert status == 400

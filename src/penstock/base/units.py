@@ -23,6 +23,8 @@ _SIZE_BYTES = {
     "gib": 2**30,
     "tib": 2**40,
 }
+# Sums of two of them still fit into the 64 bits of a record.
+_MOST = 1 << 62
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zµ]+)", re.IGNORECASE)
 
 
@@ -73,4 +75,6 @@ def _parse(text: str, units: dict[str, int], expected: str) -> int:
         end = match.end()
     if end == 0 or stripped[end:].strip():
         raise ValueError(f"{text!r} is not {expected}")
+    if total >= _MOST:
+        raise ValueError(f"{text[:40]!r} is too large for {expected}")
     return round(total)

@@ -43,7 +43,9 @@ def _lanes(report: dict[str, Any]) -> Table:
     table = Table(pad_edge=False, box=None)
     table.add_column("camera", no_wrap=True)
     table.add_column("model", no_wrap=True)
-    for heading in ("frames", "analysed", "per s", "age p50", "p95", "p99"):
+    # Only where somebody had less than he asked for at the end.
+    short = any(lane["step"] != "full" for lane in report["lanes"].values())
+    for heading in ("frames", "analysed", "per s", *(["granted"] if short else []), "age p50", "p95", "p99"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("not analysed")
     for lane in report["lanes"].values():
@@ -55,10 +57,18 @@ def _lanes(report: dict[str, Any]) -> Table:
             str(lane["offered"]),
             str(lane["fates"].get("analysed", 0)),
             f"{lane['analysed_per_s']:.1f}",
+            *([_granted(lane)] if short else []),
             *(f"{ages[key]:.0f} ms" if ages["count"] else "-" for key in ("p50", "p95", "p99")),
             ", ".join(f"{count} {fate.replace('_', ' ')}" for fate, count in others.items()),
         )
     return table
+
+
+def _granted(lane: dict[str, Any]) -> str:
+    """What the plan gave it when the run ended."""
+    if lane["step"] == "full":
+        return "all"
+    return f"{lane['granted_fps']:.2g} of {lane['wanted_fps']:.2g}/s" if lane["granted_fps"] else str(lane["step"])
 
 
 def _print_unseen(report: dict[str, Any], console: Console) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -155,11 +156,17 @@ class CostBook:
             self._cameras[key] = known
 
     def learn(
-        self, spec: RunSpec, picture: Picture, utc_ns: int, descriptions: Iterable[ModelDescription] = ()
+        self,
+        spec: RunSpec,
+        picture: Picture,
+        utc_ns: int,
+        descriptions: Iterable[ModelDescription] = (),
+        sizes_px: Mapping[str, tuple[int, int]] = MappingProxyType({}),
     ) -> None:
         """Everything in `picture` that was measured; what it does not say (memory, sizes) stays as it was.
 
-        `descriptions` are what executors said of models that they have loaded.
+        `descriptions` are what executors said of models that they have loaded; `sizes_px` are widths and heights of
+        the cameras' pictures.
         """
         costs = {cost.model: cost for cost in picture.models if cost.measured and cost.stream_ns > 0}
         views = {described.model: described.view.nbytes for described in descriptions}
@@ -172,7 +179,7 @@ class CostBook:
         cameras = {cost.camera: cost for cost in picture.cameras if cost.measured and cost.unit_fps > 0}
         for camera in spec.cameras:
             if (seen := cameras.get(camera.name)) is not None:
-                self.learn_camera(camera, _known_camera(seen, self.camera(camera), utc_ns))
+                self.learn_camera(camera, _known_camera(seen, self.camera(camera), sizes_px.get(camera.name), utc_ns))
         if picture.host.fixed_ns > 0:
             self.fixed_ns = picture.host.fixed_ns
 
@@ -200,15 +207,18 @@ def _known_model(
     )
 
 
-def _known_camera(cost: CameraCost, before: KnownCamera | None, utc_ns: int) -> KnownCamera:
+def _known_camera(
+    cost: CameraCost, before: KnownCamera | None, size_px: tuple[int, int] | None, utc_ns: int
+) -> KnownCamera:
+    width_px, height_px = size_px or ((before.width_px, before.height_px) if before is not None else (0, 0))
     return KnownCamera(
         name=cost.camera,
         unit_fps=cost.unit_fps,
         keyframe_fps=cost.keyframe_fps,
         disposable=min(1.0, cost.disposable),
         unit_ns=cost.unit_ns,
-        width_px=before.width_px if before is not None else 0,
-        height_px=before.height_px if before is not None else 0,
+        width_px=width_px,
+        height_px=height_px,
         utc_ns=utc_ns,
     )
 

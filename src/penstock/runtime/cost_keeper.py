@@ -1,5 +1,7 @@
 """Carries measured costs from run to run: read when the engine starts, written now and then and when it ends."""
 
+from collections.abc import Mapping
+
 from penstock.base.clock import NS_PER_S, Clock
 from penstock.contracts.specs import RunSpec
 from penstock.runtime.admission_picture import picture_of
@@ -24,8 +26,8 @@ class CostKeeper:
         self._book = CostBook.read(self._spec.data_dir)
         return picture_of(self._spec, self._book, {})
 
-    def keep(self, picture: Picture) -> None:
-        """Writes what is known by now; nothing before `first_picture`."""
+    def keep(self, picture: Picture, sizes_px: Mapping[str, tuple[int, int]]) -> None:
+        """Writes what is known by now, the sizes of the cameras' pictures too; nothing before `first_picture`."""
         if self._book is not None:
-            self._book.learn(self._spec, picture, self._clock.utc_ns(), self._models.loaded.values())
+            self._book.learn(self._spec, picture, self._clock.utc_ns(), self._models.loaded.values(), sizes_px)
             self._book.write(self._spec.data_dir)

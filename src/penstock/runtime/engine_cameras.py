@@ -33,6 +33,7 @@ class EngineCamera:
         "name",
         "notice",
         "session",
+        "size_px",
         "state",
         "units",
     )
@@ -52,6 +53,7 @@ class EngineCamera:
         self._longest_budget_ns = max((lane.budget_ns for lane in lanes), default=0)
         self._old_in_a_row = 0
         self.last_capture_ns = 0
+        self.size_px: tuple[int, int] | None = None
         self.last_index = 0
         """of the newest frame heard of, whose capture `last_capture_ns` is: crops are of older ones"""
         self.notice: Notice | None = None
@@ -109,6 +111,10 @@ class CameraBook:
     def of_ingest(self, process: str) -> list[EngineCamera]:
         """The cameras that `process` reads; none where it is no ingest process."""
         return [camera for camera in self if camera.ingest == process]
+
+    def sizes_px(self) -> dict[str, tuple[int, int]]:
+        """Width and height of the pictures of those that have shown one."""
+        return {camera.name: camera.size_px for camera in self if camera.size_px is not None}
 
     def frames_so_far(self) -> dict[str, int]:
         return {camera.name: camera.frames_so_far() for camera in self}

@@ -137,7 +137,9 @@ class EngineUnit:
         shell.reactor.on_cycle(self._plan)
         shell.reactor.call_every(TICK_NS, self._tick)
         shell.reactor.call_every(PLAN_EVERY_NS, self._plan_capacity)
-        shell.reactor.call_every(KEEP_EVERY_NS, lambda: self._costs.keep(self._capacity.picture))
+        shell.reactor.call_every(
+            KEEP_EVERY_NS, lambda: self._costs.keep(self._capacity.picture, self._cameras.sizes_px())
+        )
 
     def attached(self, link: Link) -> None:
         self._links[link.peer] = link
@@ -206,7 +208,7 @@ class EngineUnit:
         self._end.begin(grace_ns)
 
     def close(self) -> None:
-        self._costs.keep(self._capacity.picture)
+        self._costs.keep(self._capacity.picture, self._cameras.sizes_px())
         self._decisions.stop()
 
     # messages

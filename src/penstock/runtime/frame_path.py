@@ -211,6 +211,7 @@ class FramePath:
             return
         self._cameras[name].last_capture_ns = capture_ns
         self._cameras[name].last_index = frame.index
+        self._cameras[name].size_px = (frame.width_px, frame.height_px)
         for heard in self._cameras[name].lanes:
             self._counts.heard(heard.name, now_ns)
         still = self._scheduler.offered(name, index, capture_ns, news.moved, now_ns, news.held_back)

@@ -59,7 +59,10 @@ class MeasuredPicture:
             models=tuple(self._model(model, models.get(model.model), view_ns) for model in before.models),
             cameras=tuple(_camera(camera, rates.get(camera.camera)) for camera in before.cameras),
             host=msgspec.structs.replace(
-                before.host, cores=max(0.1, self.cores - others_cores), fixed_ns=self._fixed_ns(rates)
+                before.host,
+                cores=max(0.1, self.cores - others_cores),
+                others_cores=others_cores,
+                fixed_ns=self._fixed_ns(rates),
             ),
         )
 

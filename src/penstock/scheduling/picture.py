@@ -77,6 +77,8 @@ class HostSupply(msgspec.Struct, frozen=True, gc=False):
 
     cores: float
     """that it may use, less what other programs take"""
+    others_cores: float = 0.0
+    """what they take: said with the sum, for those who look for the reason"""
     fixed_ns: float = 0.0
     """processor time per second that the run takes whatever is analysed"""
     memory_bytes: int = 0

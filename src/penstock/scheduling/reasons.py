@@ -11,6 +11,8 @@ from penstock.scheduling.allocation import DECODE, FLOOR, HOST, Allocation, Lane
 from penstock.scheduling.picture import LaneDemand, Picture
 
 _TERMS = 4
+_LEAST_OTHERS = 0.1
+"""cores that other programs take, below which they explain nothing"""
 
 
 class _Term:
@@ -35,6 +37,7 @@ class Reasons:
         decode: Mapping[str, DecodePolicy],
     ) -> None:
         self._allocation = allocation
+        self._others_s = picture.host.others_cores
         self._terms: dict[str, dict[tuple[bool, int, str], _Term]] = {name: {} for name in allocation.supply}
         self._wanted = dict.fromkeys(allocation.supply, 0.0)
         self._sharing: dict[tuple[str, bool, int], float] = {}
@@ -96,7 +99,9 @@ class Reasons:
             parts.append(f"others {sum(term.seconds for _, term in terms[_TERMS:]):.2f} s/s")
         used = f"{' + '.join(parts) or 'nothing'} = {self._used(resource):.2f} s/s"
         wanted, supply = self._wanted[resource], self._allocation.supply[resource]
-        return f"{resource}: wanted {wanted:.2f} s/s, there is {supply:.2f} s/s; {used}"
+        others_s = self._others_s if resource == HOST else 0.0
+        others = f" (other programs take {others_s:.2f})" if others_s >= _LEAST_OTHERS else ""
+        return f"{resource}: wanted {wanted:.2f} s/s, there is {supply:.2f} s/s{others}; {used}"
 
     def of_lane(
         self, lane: LaneDemand, before: LaneGrant | None, after: LaneGrant, share: LaneShare

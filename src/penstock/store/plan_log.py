@@ -16,6 +16,8 @@ from penstock.store.records import PlanRecord
 
 QUIET_NS = 5_000_000_000
 RECORDS_AT_ONCE = 64
+TURN_NS = 200_000_000
+"""between two such: plans share the journal's queue with events, which must find room in it"""
 SUBJECTS_PER_RECORD = 1000
 
 _Key = tuple[str, str]
@@ -50,18 +52,22 @@ class PlanLog:
                 held.change = msgspec.structs.replace(change, before=held.change.before)
                 held.left_out += 1
                 self.left_out += 1
-        return self._write(now_ns, QUIET_NS)
+        return self._write(now_ns, QUIET_NS, RECORDS_AT_ONCE)
 
     def due(self, now_ns: int) -> list[PlanRecord]:
         """What was held for long enough by now; cheap where nothing is."""
-        return self._write(now_ns, QUIET_NS) if self._due_ns is not None and now_ns >= self._due_ns else []
+        return (
+            self._write(now_ns, QUIET_NS, RECORDS_AT_ONCE)
+            if self._due_ns is not None and now_ns >= self._due_ns
+            else []
+        )
 
     def rest(self, now_ns: int) -> list[PlanRecord]:
         """All that is held, at the end."""
-        return self._write(now_ns, 0)
+        return self._write(now_ns, 0, len(self._held))
 
-    def _write(self, now_ns: int, quiet_ns: int) -> list[PlanRecord]:
-        """Groups of the same change, the largest first; more than 64 wait for another turn."""
+    def _write(self, now_ns: int, quiet_ns: int, most: int) -> list[PlanRecord]:
+        """Groups of the same change, the largest first; more than `most` wait for another turn."""
         groups: dict[tuple[str, str, str, str], list[_Key]] = {}
         for key, held in self._held.items():
             written_ns = self._written_ns.get(key)
@@ -69,10 +75,12 @@ class PlanLog:
                 change = held.change
                 groups.setdefault((change.aspect, change.before, change.after, change.why), []).append(key)
         largest = sorted(groups.values(), key=len, reverse=True)
-        records = [record for keys in largest[:RECORDS_AT_ONCE] for record in self._records_of(keys, now_ns)]
+        records = [record for keys in largest[:most] for record in self._records_of(keys, now_ns)]
         self._due_ns = min(
             (self._written_ns.get(key, now_ns - QUIET_NS) + QUIET_NS for key in self._held), default=None
         )
+        if self._due_ns is not None and len(largest) > most:
+            self._due_ns = max(self._due_ns, now_ns + TURN_NS)
         return records
 
     def _records_of(self, keys: list[_Key], now_ns: int) -> list[PlanRecord]:

@@ -102,7 +102,7 @@ def _asked_ns(text: str) -> int:
     allowed = f"{format_duration(SHORTEST_NS)} to {format_duration(LONGEST_NS)}"
     try:
         for_ns = round(float(text) * NS_PER_S) if text.replace(".", "", 1).isdigit() else parse_duration_ns(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"`for` says how long, {allowed}; write /trace?for=10s") from None
     if not SHORTEST_NS <= for_ns <= LONGEST_NS:
         raise ValueError(f"`for` may be {allowed}, not {format_duration(for_ns)}; write /trace?for=10s")

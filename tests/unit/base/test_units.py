@@ -35,6 +35,17 @@ def test_what_is_no_duration_says_what_is(text: str) -> None:
         parse_duration_ns(text)
 
 
+@pytest.mark.parametrize("text", ["200000d", f"{'9' * 400}h", f"1h {'9' * 5000}s"])
+def test_durations_that_no_record_holds_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is too large for a duration"):
+        parse_duration_ns(text)
+
+
+def test_sizes_that_no_record_holds_are_refused() -> None:
+    with pytest.raises(ValueError, match="is too large for a size"):
+        parse_size_bytes("9999999999TiB")
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [("64MiB", 64 << 20), ("2GB", 2 * 10**9), ("512 kB", 512_000), ("1.5 KiB", 1536), ("7b", 7), ("1TiB", 1 << 40)],

@@ -306,6 +306,9 @@ def test_the_summary_tells_lanes_events_and_books() -> None:
                 "offered": 750,
                 "fates": {"analysed": 150, "not_due": 590, "lost": 0},
                 "analysed_per_s": 5.0,
+                "wanted_fps": 5.0,
+                "granted_fps": 5.0,
+                "step": "full",
                 "age_ms": {"count": 150, "p50": 80.0, "p95": 120.4, "p99": 140.0, "max": 150.0},
             }
         },
@@ -368,3 +371,38 @@ def test_the_summary_of_a_demonstration(expected: int, borderline: int, told: st
     text = console.export_text()
     assert told in text
     assert ("that w" in text) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("step", "granted_fps", "told"),
+    [("full", 5.0, None), ("reduced", 2.5, "2.5 of 5/s"), ("motion-only", 0.0, "motion-only"), ("paused", 0, "paused")],
+)
+def test_the_summary_tells_what_the_plan_gave_where_somebody_had_less(
+    step: str, granted_fps: float, told: str | None
+) -> None:
+    lane = {
+        "camera": "front",
+        "model": "people",
+        "offered": 10,
+        "fates": {"analysed": 1},
+        "analysed_per_s": 1.0,
+        "wanted_fps": 5.0,
+        "granted_fps": granted_fps,
+        "step": step,
+        "age_ms": {"count": 0},
+    }
+    report = {
+        "run_id": "r1",
+        "duration_s": 1.0,
+        "books_balanced": True,
+        "unbalanced": [],
+        "cameras": {},
+        "lanes": {"front/people": lane},
+        "events": [],
+        "processes": {},
+    }
+    console = Console(width=120, file=io.StringIO(), record=True)
+    print_summary(report, console)
+    shown = console.export_text()
+    assert ("granted" in shown) is (told is not None)
+    assert told is None or told in shown

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from penstock.contracts.capacity import PlanChange
 from penstock.contracts.times import ClockReading
-from penstock.store.plan_log import QUIET_NS, RECORDS_AT_ONCE, SUBJECTS_PER_RECORD, PlanLog
+from penstock.store.plan_log import QUIET_NS, RECORDS_AT_ONCE, SUBJECTS_PER_RECORD, TURN_NS, PlanLog
 from penstock.store.records import PlanRecord, frame_record, parse_record
 
 S = 1_000_000_000
@@ -91,8 +91,16 @@ def test_many_different_changes_take_turns() -> None:
     plans = log()
     changes = [change(f"c{i}/m", "full", f"reduced {i}/s") for i in range(RECORDS_AT_ONCE + 10)]
     assert len(plans.changed(changes, 100 * S)) == RECORDS_AT_ONCE
-    assert len(plans.due(100 * S + 1)) == 10
+    assert plans.due(100 * S + TURN_NS - 1) == [], "however often it is asked for"
+    assert len(plans.due(100 * S + TURN_NS)) == 10
     assert plans.due(300 * S) == []
+
+
+def test_the_end_writes_all_however_much_it_is() -> None:
+    plans = log()
+    count = 2 * RECORDS_AT_ONCE + 10
+    assert len(plans.changed([change(f"c{i}/m", "full", f"reduced {i}/s") for i in range(count)], 100 * S)) == 64
+    assert len(plans.rest(100 * S)) == count - RECORDS_AT_ONCE
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3 * S)), min_size=1, max_size=40))
