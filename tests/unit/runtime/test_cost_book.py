@@ -218,6 +218,8 @@ def test_it_learns_what_a_run_has_measured(tmp_path: Path) -> None:
     )
     assert book.model(motion, executor) is None, "what was estimated is not learnt"
     assert book.camera(CAMERA) == KnownCamera("front", 12.5, 0.25, 0.5, 2e6, 640, 360, 99)
+    book.learn(spec, picture, 100, [described], {"front": (1280, 720), "back": (1, 1)})
+    assert book.camera(CAMERA) == KnownCamera("front", 12.5, 0.25, 0.5, 2e6, 1280, 720, 100)
     assert book.fixed_ns == 4e7
 
 
