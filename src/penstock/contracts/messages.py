@@ -203,6 +203,8 @@ class Ask(msgspec.Struct, frozen=True, tag=True):
     """parts of the picture, one view each; none for the whole picture in one"""
     resume_ns: int = 0
     """no lane of the camera is due for a frame captured before this: ingest need not tell of one"""
+    keep: bool = False
+    """parts of this frame may be asked for later: another lane looks at what this one finds"""
 
 
 class HeldLeases(msgspec.Struct, frozen=True, tag=True):

@@ -1,4 +1,4 @@
-"""The last pictures that views were made of, for those who ask for a part of a frame after a model has seen the whole.
+"""The last pictures that models saw whole on whose findings others wait: these ask for parts of the same frame.
 
 Bounded: pictures are large, and belong to FFmpeg's pool. A frame that has left, or whose session has ended, is gone.
 """

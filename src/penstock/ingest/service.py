@@ -206,7 +206,8 @@ class IngestService:
             return False
         if not self._hand_over(camera, ask, ViewReady(ask.ticket, views, look.moved, look.held_back), send):
             return False
-        camera.kept.keep(look.newest)
+        if ask.keep:
+            camera.kept.keep(look.newest)
         self._told(camera, look)
         return True
 

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 NS_PER_S = 1_000_000_000
 PLAN_EVERY_NS = NS_PER_S
 REPLAN_NS = NS_PER_S // 5
+REPLAN_NS_PER_LANE = NS_PER_S // 1000
+"""a plan takes the engine some 13 µs for each lane: planning anew at once must not take more than a part of its time"""
 RECENT_CHANGES = 32
 LOGGED_AT_ONCE = 5
 """changes with the same reason beyond these are told as a number"""
@@ -141,7 +143,10 @@ class CapacityLoop:
 
     def replan_due(self, now_ns: int) -> bool:
         """Whether a model became slower or quicker since the last plan: until the next, lanes go by what it was."""
-        return self._scheduler.cost_changes() != self._changes_seen and now_ns - self._planned_ns >= REPLAN_NS
+        return (
+            self._scheduler.cost_changes() != self._changes_seen
+            and now_ns - self._planned_ns >= REPLAN_NS + len(self._wanted_fps_of) * REPLAN_NS_PER_LANE
+        )
 
     def tick(self, own_cpu_ns: int, now_ns: int) -> CapacityPlan:
         """Measures, plans, and has it done. `own_cpu_ns`: processor time of the engine's process so far."""

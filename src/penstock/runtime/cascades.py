@@ -42,6 +42,10 @@ class Cascades:
                     del kept[next(iter(kept))]
             self._scheduler.offer_crops(follower.name, frame.index, frame.capture.mono_ns, len(regions), now_ns)
 
+    def followed(self, lane: str) -> bool:
+        """Whether another lane looks at what `lane` finds."""
+        return lane in self._followers
+
     def regions(self, lane: str, frame_index: int) -> tuple[Box, ...] | None:
         """What `lane` is to see of that frame; nothing for a lane that looks at whole pictures, None where the boxes
         are not kept any more: the whole picture must not pass for one of them."""

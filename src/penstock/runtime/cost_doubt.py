@@ -7,6 +7,8 @@ lets them run and be measured. Each time that this shows the same, the next is t
 NS_PER_S = 1_000_000_000
 FIRST_NS = 10 * NS_PER_S
 LONGEST_NS = 300 * NS_PER_S
+TRIAL_NS = 5 * NS_PER_S
+"""a model that is let run shows within it what a call takes, or is believed to take too long"""
 
 
 class CostDoubt:
@@ -26,6 +28,10 @@ class CostDoubt:
         if runs:
             if self._idle_since_ns is not None and measured_ns > self._idle_since_ns:
                 self._idle_since_ns = None
+            elif self._idle_since_ns is not None and now_ns - self._idle_since_ns > TRIAL_NS:
+                # It was let run, and not one call has ended.
+                self._idle_since_ns = now_ns
+                return False
             elif self._idle_since_ns is None and now_ns - measured_ns < NS_PER_S:
                 # It runs, and not for this only.
                 self._trusted_ns = max(FIRST_NS, self._trusted_ns - NS_PER_S)

@@ -98,6 +98,7 @@ class FramePath:
             ask.frame_index,
             regions,
             self._scheduler.resume_ns(ask.camera),
+            self._cascades.followed(ask.lane),
         )
         if self._send_to(self._cameras[ask.camera].ingest, message):
             self._calls.asked(ask, now_ns, regions)

@@ -71,9 +71,9 @@ class Desk:
             self.told.append(message)
         return not self.full
 
-    def ask(self, frame_index: int = 0, *regions: Box, spec: ViewSpec = WHOLE) -> Message:
+    def ask(self, frame_index: int = 0, *regions: Box, spec: ViewSpec = WHOLE, keep: bool = True) -> Message:
         self.told.clear()
-        self.service.handle(Ask(1, "door", spec, 0, 0, frame_index, regions))
+        self.service.handle(Ask(1, "door", spec, 0, 0, frame_index, regions, keep=keep))
         return next(one for one in self.told if not isinstance(one, CameraUpdate | Notice))
 
     def pixels(self, answer: Message) -> list[tuple[int, set[int]]]:
@@ -86,11 +86,11 @@ class Desk:
             self.leases.give_back(view.lease)
         return found
 
-    def seen_whole(self, count: int) -> None:
+    def seen_whole(self, count: int, keep: bool = True) -> None:
         """So many frames, each looked at whole."""
         for _ in range(count):
             self.stream.decode()
-            self.pixels(self.ask())
+            self.pixels(self.ask(keep=keep))
 
 
 def test_one_view_per_region_of_the_very_frame() -> None:
@@ -186,6 +186,14 @@ def test_three_frames_later_it_is_still_there() -> None:
     desk.seen_whole(4)
     assert desk.pixels(desk.ask(1, LEFT, spec=PART)) == [(1, {10})]
     assert len(desk.camera.kept) == 4
+
+
+def test_lanes_that_nobody_waits_for_take_no_picture_from_those_that_somebody_does() -> None:
+    desk = Desk()
+    desk.seen_whole(1)
+    desk.seen_whole(9, keep=False)
+    assert desk.pixels(desk.ask(1, LEFT, spec=PART)) == [(1, {10})]
+    assert len(desk.camera.kept) == 1
 
 
 def test_without_lanes_that_crop_nothing_is_kept() -> None:

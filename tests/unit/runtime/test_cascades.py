@@ -46,6 +46,11 @@ def test_boxes_that_are_not_kept_any_more_are_not_the_whole_picture() -> None:
     assert len(kept) == 1
 
 
+def test_pictures_are_kept_of_lanes_on_which_others_wait() -> None:
+    cascades = make_cascades()
+    assert [cascades.followed(lane.name) for lane in (FINDS, LOOKS)] == [True, False]
+
+
 def test_a_lane_that_looks_at_whole_pictures_asks_for_no_part_of_them() -> None:
     assert make_cascades().regions(FINDS.name, 0) == ()
 

@@ -41,3 +41,14 @@ def test_one_that_became_cheap_runs_on() -> None:
 def test_one_that_runs_is_not_doubted() -> None:
     doubt = CostDoubt()
     assert not any(doubt.doubts(runs=True, measured_ns=s * S, now_ns=s * S) for s in range(100))
+
+
+def test_one_that_is_let_run_and_ends_no_call_is_not_let_run_for_ever() -> None:
+    doubt = CostDoubt()
+    doubted = []
+    runs = False
+    for second in range(60):
+        runs = doubt.doubts(runs=runs, measured_ns=0, now_ns=second * S)
+        if runs:
+            doubted.append(second)
+    assert doubted == [10, 11, 12, 13, 14, 15, 36, 37, 38, 39, 40, 41]

@@ -7,10 +7,11 @@ import pytest
 
 from penstock.base.clock import SimulatedClock
 from penstock.contracts.frames import Affine, FrameRef, Lease, Location, PixelFormat, View, ViewSpec
-from penstock.contracts.messages import Message, Notice, ViewReady
+from penstock.contracts.messages import Ask, Message, Notice, ViewReady
 from penstock.contracts.results import Detections, Result
 from penstock.contracts.specs import CameraSpec, CropSpec, ExecutorSpec, LaneSpec, ModelSpec, RunSpec, StreamSpec
 from penstock.contracts.times import ClockReading
+from penstock.contracts.work import ModelDescription
 from penstock.framebus.counters import WORD_BYTES, CounterBlock
 from penstock.framebus.regions import HeapRegions
 from penstock.runtime import wiring
@@ -57,6 +58,7 @@ class Engine:
         self.scheduler = Scheduler(lanes, [ExecutorState("x", 1, ["finds", "looks"], 10_000 * MS)])
         self.cameras = CameraBook(spec, wiring.create_regions(spec, HeapRegions()))
         self.calls = CallBook()
+        self.models = ModelBook(spec.lanes)
         self.sent: list[Message] = []
         self.path = FramePath(
             spec.lanes,
@@ -65,7 +67,7 @@ class Engine:
             scheduler=self.scheduler,
             calls=self.calls,
             cameras=self.cameras,
-            models=ModelBook(spec.lanes),
+            models=self.models,
             counts=EngineCounts(spec.lanes),
             decisions=cast(DecisionPath, None),
             send_to=self.send,
@@ -82,6 +84,16 @@ class Engine:
 @pytest.fixture
 def engine() -> Engine:
     return Engine()
+
+
+def test_the_picture_is_kept_where_another_lane_waits_for_what_is_found_in_it(engine: Engine) -> None:
+    engine.path.noticed(Notice(frame(1), True), 50 * MS)
+    (ask,) = engine.scheduler.plan(50 * MS).ask
+    engine.models.ready(ModelDescription("finds", SPEC, "h", "head", (), "cpu"))
+    engine.path.ask(ask, 50 * MS)
+    (message,) = engine.sent
+    assert isinstance(message, Ask)
+    assert message.keep
 
 
 def test_boxes_of_an_older_frame_are_no_news_of_the_camera(engine: Engine) -> None:
