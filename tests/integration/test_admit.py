@@ -99,7 +99,7 @@ def test_a_camera_and_a_model_are_measured(tmp_path: Path, video: Path) -> None:
         "model motion": "measured now",
         "camera front": "measured now",
     }
-    assert costs["camera front"]["cost"].startswith("25 pictures and 1 keyframes a second"), costs
+    assert costs["camera front"]["cost"].startswith("25/s, keyframe every 1 s, "), costs
     assert "listening to front" in answer.err
     assert not (tmp_path / "data").exists(), "nothing is written"
 
@@ -247,4 +247,4 @@ def test_the_book_knows_a_camera_again(tmp_path: Path, video: Path) -> None:
     again = admit(path, "--json", "--no-measure")
     [camera] = [cost for cost in again.record["costs"] if cost["what"] == "camera front"]
     assert camera["known_from"] == "an earlier run"
-    assert camera["cost"].startswith("12 pictures and 1 keyframes a second")
+    assert camera["cost"].startswith("12/s, keyframe every 1 s, ")

@@ -23,6 +23,17 @@ FAILED, MISTAKEN = 1, 2
 CAMERA = "cameras:\n  front: {url: video.mp4}\n"
 YOLOX = CAMERA + "models:\n  yolox: {path: yolox_nano.onnx}\n"
 RUN = ("run", "penstock.yaml", "--quiet", "--metrics-port", "0")
+OWN = """
+class Judge:
+    picture_classes = ("day", "night")
+    def predict(self, picture, context):
+        return {"classifications": [("day", 1.0)]}
+
+class Looks:
+    class_names = ("face",)
+    def predict(self, picture, context):
+        return []
+"""
 
 
 class Case(NamedTuple):
@@ -161,6 +172,31 @@ did you mean 'person'?
         FAILED,
     ),
     Case(
+        "crops of a class that finds no boxes, which only the loaded class says",
+        CAMERA
+        + """models:
+  judge: {kind: python, plugin: 'own.py:Judge'}
+  looks: {kind: python, plugin: 'own.py:Looks', crops: {of: judge}}
+""",
+        "penstock: model looks looks at crops of judge, which finds no boxes (python), so it would never run. Name a "
+        "model that finds boxes in models.looks.crops.of, or remove `crops`; if its class finds boxes, name their "
+        "classes in its `class_names`",
+        FAILED,
+    ),
+    Case(
+        "models that wait for each other",
+        CAMERA
+        + """models:
+  judge: {kind: python, plugin: 'own.py:Judge', requires: [motion]}
+  motion: {kind: motion, requires: [day]}
+""",
+        """penstock.yaml:4:60: models.judge.requires[0]: on camera 'front' 'judge' waits for 'motion' (motion) and \
+'motion' waits for 'judge' (day): none of them can ever run; remove this requirement, or add another model that states \
+it
+     4 |   judge: {kind: python, plugin: 'own.py:Judge', requires: [motion]}
+       |                                                            ^^^^^^""",
+    ),
+    Case(
         "port in use",
         CAMERA,
         "penstock: metrics cannot be served on 127.0.0.1:PORT: another program listens there; set metrics.port (or "
@@ -285,6 +321,7 @@ def test_what_is_told(
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:500])
     (tmp_path / "text.onnx").write_text("no network and no video\n" * 100, encoding="ascii")
     write_odd_network(tmp_path / "odd.onnx")
+    (tmp_path / "own.py").write_text(OWN, encoding="ascii")
     for model in case.models:
         shared_data: Path = request.getfixturevalue("shared_data")
         shutil.copy(shared_data / "models" / model, tmp_path)

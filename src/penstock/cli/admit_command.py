@@ -26,9 +26,10 @@ from penstock.config.loader import load_config
 from penstock.config.model_questions import check_models
 from penstock.config.quick import named
 from penstock.config.schema import CameraConfig, Config
-from penstock.runtime.admission_costs import CostNote, Measured, cost_notes, wait_measured
-from penstock.runtime.admission_picture import picture_of
+from penstock.runtime.admission_costs import CostNote, Measured, cost_lines, cost_notes, wait_measured
+from penstock.runtime.admission_picture import picture_of, without_lossless
 from penstock.runtime.cost_book import CostBook
+from penstock.runtime.lossless import lossless_cameras
 from penstock.runtime.memory_plan import MemoryPlan, memory_plan
 from penstock.runtime.model_check import check_model
 from penstock.runtime.rule_check import check_rule
@@ -68,20 +69,21 @@ def admit_command(options: AdmitOptions, console: Console | None = None) -> int:
         if (measured.cameras or measured.models) and Path(after.data_dir).is_dir():
             # Not asked for again, and what a model takes of memory is measured nowhere else.
             costs.write(after.data_dir)
-    wanted = picture_of(spec_after, costs, _floors(after))
+    wanted = without_lossless(picture_of(spec_after, costs, _floors(after)), spec_after)
     if options.cameras or options.models:
-        present = picture_of(spec_before, costs, _floors(before))
+        present = without_lossless(picture_of(spec_before, costs, _floors(before)), spec_before)
     else:
         # The configuration itself is the question: beside nothing.
         present = msgspec.structs.replace(wanted, lanes=(), models=(), cameras=())
     admission = what_if(present, wanted)
     memory = memory_plan(spec_after, costs)
     notes = cost_notes(spec_after, wanted, costs, measured)
+    lossless = lossless_cameras(spec_after)
     verdict = admission.verdict if memory.fits else Verdict.REFUSE
     if options.as_json:
-        console.print_json(json.dumps(_as_json(verdict, admission, memory, notes)), highlight=False)
+        console.print_json(json.dumps(_as_json(verdict, admission, memory, notes, lossless)), highlight=False)
     else:
-        for line in _told(admission, memory, notes):
+        for line in told(admission, memory, notes, lossless):
             console.print(line, markup=False, soft_wrap=True)
     return {Verdict.ACCEPT: ACCEPTED, Verdict.REDUCE: REDUCED, Verdict.REFUSE: REFUSED}[verdict]
 
@@ -141,24 +143,37 @@ def _floors(config: Config) -> dict[str, float]:
     return rule_floors(config, dict(check_models(config, check_model, files=True)))
 
 
-def _told(admission: Admission, memory: MemoryPlan, notes: Sequence[CostNote]) -> list[str]:
-    told = list(lines(admission))
-    if not memory.fits and admission.verdict is not Verdict.REFUSE:
-        told = [f"{Verdict.REFUSE}: {memory.refusal()}", *told]
-    elif not memory.fits:
-        told.append(memory.refusal())
+def told(
+    admission: Admission, memory: MemoryPlan, notes: Sequence[CostNote], lossless: Sequence[str] = ()
+) -> list[str]:
+    """For people, line by line. What refuses everything comes first: memory that does not fit, with its sum."""
+    answer = list(lines(admission))
+    if not memory.fits:
+        answer = [*f"{Verdict.REFUSE}: {memory.refusal()}".split("\n"), "what the plan would make of it:", *answer]
     elif memory.budget_bytes:
-        told += ["memory:", *(f"  {line}" for line in memory.arithmetic())]
+        answer += ["memory:", *(f"  {line}" for line in memory.arithmetic())]
     else:
-        told.append(f"memory: about {format_size(memory.total_bytes)}; capacity.memory_budget is not set")
-    return [*told, "costs:", *(f"  {note.text}" for note in notes)]
+        answer.append(f"memory: about {format_size(memory.total_bytes)}; capacity.memory_budget is not set")
+    answer += [f"note: {text}" for text in _lossless_notes(lossless)]
+    return [*answer, "costs:", *(f"  {line}" for line in cost_lines(notes))]
 
 
-def _as_json(verdict: Verdict, admission: Admission, memory: MemoryPlan, notes: Sequence[CostNote]) -> dict[str, Any]:
+def _lossless_notes(lossless: Sequence[str]) -> list[str]:
+    if not lossless:
+        return []
+    named = ", ".join(lossless[:5]) + (f" and {len(lossless) - 5} more" if len(lossless) > 5 else "")
+    how = "is read without loss and goes" if len(lossless) == 1 else "are read without loss and go"
+    return [f"{named} {how} as fast as the others leave room: in the sum of memory, and not in that of rates"]
+
+
+def _as_json(
+    verdict: Verdict, admission: Admission, memory: MemoryPlan, notes: Sequence[CostNote], lossless: Sequence[str]
+) -> dict[str, Any]:
     found = msgspec.to_builtins(admission)
     return {
         **found,
         "verdict": verdict.value,
+        "notes": _lossless_notes(lossless),
         "costs": [
             {"what": note.what, "cost": note.cost, "known_from": note.known_from, "why": note.why} for note in notes
         ],

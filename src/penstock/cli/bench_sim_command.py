@@ -81,7 +81,7 @@ def sim(
 
 
 def sim_command(options: SimOptions) -> int:
-    """The exit code: 1 where a seed broke a promise, or a recording cannot be replayed or was predicted wrongly."""
+    """The exit code: 1 where a seed broke a promise, or a recording that is long enough was predicted wrongly."""
     if options.check_seeds and options.replay is not None:
         from penstock.cli.main import UsageProblem  # noqa: PLC0415 - so that --help answers at once
 
@@ -155,11 +155,17 @@ def _check(first: int, count: int) -> int:
 
 def _replay(path: Path, seed: int) -> int:
     from penstock.cli.main import FAILURE, OK, UsageProblem  # noqa: PLC0415
-    from penstock.harness.sim_replay import TOLERANCE, RecordingError, replay_file, text  # noqa: PLC0415
+    from penstock.harness.sim_replay import (  # noqa: PLC0415
+        TOLERANCE,
+        RecordingError,
+        replay_file,
+        text,
+        too_short,
+    )
 
     try:
         replayed = replay_file(path, seed)
     except RecordingError as error:
         raise UsageProblem(f"--replay: {error}") from None
     typer.echo(text(replayed), nl=False)
-    return OK if abs(replayed.whole.difference("p99")) <= TOLERANCE else FAILURE
+    return OK if too_short(replayed) or abs(replayed.whole.difference("p99")) <= TOLERANCE else FAILURE

@@ -8,6 +8,7 @@ from penstock.base.clock import NS_PER_MS, NS_PER_S
 from penstock.contracts.capacity import LadderStep
 from penstock.contracts.fates import Fate
 from penstock.telemetry.histogram import Histogram, HistogramRecord, grown
+from penstock.telemetry.joined_statistics import all_cameras
 from penstock.telemetry.log_format import utc_text
 from penstock.telemetry.statistics import CameraStatistics, EventNote, LaneStatistics, ProcessStatistics, Stage
 
@@ -70,7 +71,7 @@ class LiveModel:
         self._counts: dict[str, int] = {}
 
     def update(self, processes: Sequence[ProcessStatistics], now_ns: int) -> LiveState:
-        cameras = {c.camera: c for process in processes for c in process.cameras if c.role == "detect"}
+        cameras = {camera.camera: camera for camera in all_cameras(processes) if camera.role == "detect"}
         lanes = [lane for process in processes for lane in process.lanes]
         self._note_events(processes)
         sample = _sample(processes, cameras, lanes, now_ns)

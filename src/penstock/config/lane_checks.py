@@ -1,18 +1,18 @@
-"""Checks what models ask of each other and of their share: rates, required signals, crops, shared executors.
+"""Checks what models ask of each other and of their share: rates, crops, shared executors; what they require of each
+other is apart (`requirement_checks`).
 
-What a model states is known where its file or the configuration says it; where only the loaded model knows, every name
-may be one of its, and the run tells of those that are not.
+What a model finds is known where its file or the configuration says it; the rest only the run can tell.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from penstock.config.crosscheck import Finding, KnownModel, RuleCheck, RuleQuestion, known_model
+from penstock.config.crosscheck import Finding, RuleCheck, known_model
 from penstock.config.model_questions import ModelAnswer
 from penstock.config.problems import KeyPath, closest
-from penstock.config.schema import CameraConfig, Config, ModelConfig
+from penstock.config.requirement_checks import cameras_of, check_requirements
+from penstock.config.schema import Config, ModelConfig
 
-MOTION_STATES = ("motion", "MotionLevel")
+_HEADS_WITHOUT_BOXES = ("classification", "anomaly")
 
 
 def check_lanes(
@@ -23,14 +23,7 @@ def check_lanes(
     yield from _check_executors(config)
     for name, model in config.models.items():
         yield from _check_crops(config, name, model, answers or {})
-        yield from _check_requirements(config, name, model, answers or {}, rule_check)
-
-
-def _cameras_of(config: Config, model: str) -> Iterator[tuple[str, CameraConfig]]:
-    """The enabled cameras that `model` looks at."""
-    for name, camera in config.cameras.items():
-        if camera.enabled and model in config.models_of(camera):
-            yield name, camera
+    yield from check_requirements(config, answers or {}, rule_check)
 
 
 def _check_rates(config: Config) -> Iterator[Finding]:
@@ -44,7 +37,7 @@ def _check_rates(config: Config) -> Iterator[Finding]:
         own = model.detect
         if own.min_fps is None and own.fps is None:
             continue
-        for camera_name, camera in _cameras_of(config, name):
+        for camera_name, camera in cameras_of(config, name):
             merged = config.detect_of(camera, name)
             if merged.min_fps <= merged.fps or camera.detect.min_fps > camera.detect.fps:
                 continue
@@ -97,11 +90,16 @@ def _check_crops(
         what = f"{crops.of!r} looks at crops itself, and crops of crops are not made"
         yield Finding(place, what, f"name the model that looks at whole pictures: {of.crops.of}")
     else:
-        for camera_name, camera in _cameras_of(config, name):
+        for camera_name, camera in cameras_of(config, name):
             if crops.of not in config.models_of(camera):
                 what = f"{crops.of!r} does not look at camera {camera_name!r}, and this model does"
                 yield Finding(place, what, f"add {crops.of} to that camera's `models`")
                 break
+        answer = answers.get(crops.of)
+        if of.head in _HEADS_WITHOUT_BOXES or (answer is not None and answer.boxes is False):
+            what = f"{crops.of!r} judges whole pictures and finds no boxes, so there is nothing to look at"
+            yield Finding(place, what, "name a model that finds boxes, or remove `crops`")
+            return
         classes = known_model(config, crops.of, answers).classes
         for i, label in enumerate(crops.labels):
             if classes is not None and label not in classes:
@@ -110,75 +108,3 @@ def _check_crops(
         if of.shadow and not model.shadow:
             what = f"{crops.of!r} is a shadow model, so this one runs only where something is left over"
             yield Finding(place, what, "mark this model `shadow: true` as well", warning=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Statable:
-    """What the other models of a camera can state."""
-
-    camera: str
-    models: tuple[KnownModel, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it is known before anything is loaded."""
-        return all(model.classes is not None for model in self.models)
-
-    @property
-    def names(self) -> list[str]:
-        return list(dict.fromkeys(name for model in self.models for name in (*(model.classes or ()), *model.signals)))
-
-
-_ADD_MOTION = "add motion to the camera's `models`"
-
-
-def _check_requirements(
-    config: Config,
-    name: str,
-    model: ModelConfig,
-    answers: Mapping[str, ModelAnswer],
-    rule_check: RuleCheck | None,
-) -> Iterator[Finding]:
-    own = _stated(known_model(config, name, answers), config)
-    for required in model.requires:
-        path: KeyPath = ("models", name, "requires", _place_of(model, required))
-        for camera_name, camera in _cameras_of(config, name):
-            others = tuple(
-                _stated(known_model(config, other, answers), config)
-                for other in config.models_of(camera)
-                if other != name and config.model(other) is not None
-            )
-            can = _Statable(camera_name, others)
-            if required in can.names or (can.models and not can.complete) or _follows(required, can, rule_check):
-                continue
-            if required in (*(own.classes or ()), *own.signals):
-                what = f"on camera {camera_name!r} only this model states {required!r}, and it cannot wait for itself"
-                advice = "add a model that states it to the camera's `models`"
-            else:
-                what = f"no other model on camera {camera_name!r} states {required!r}"
-                advice = closest(required, can.names) if can.names else "give the camera a model that does"
-                if required in MOTION_STATES and (config.models or camera.models is not None):
-                    # Where a camera has all of `models`, a list with `motion` alone would take the others away.
-                    everything = camera.models is None
-                    advice = "add `motion: {kind: motion}` to `models`" if everything else _ADD_MOTION
-            yield Finding(path, what, advice)
-            break
-
-
-def _place_of(model: ModelConfig, required: str) -> str | int:
-    """Where the name stands: a place in a list, or a key."""
-    return required if any(model.requires.values()) else list(model.requires).index(required)
-
-
-def _stated(model: KnownModel, config: Config) -> KnownModel:
-    own = config.model(model.name)
-    if own is not None and own.kind == "motion":
-        return KnownModel(model.name, model.classes, MOTION_STATES)
-    return model
-
-
-def _follows(required: str, can: _Statable, rule_check: RuleCheck | None) -> bool:
-    """Whether it is one of the signals that follow from what models find, as the rule language knows them."""
-    if rule_check is None or not can.models or not required.isidentifier():
-        return False
-    return not rule_check(RuleQuestion("requires", required, can.camera, (), can.models))

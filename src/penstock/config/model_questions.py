@@ -35,11 +35,13 @@ class ModelProblem:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """What is wrong with a model, and what its file says of its classes; None where it does not say."""
+    """What is wrong with a model, and what its file says of its classes and answers; None where it does not."""
 
     problems: tuple[ModelProblem, ...] = ()
     classes: tuple[str, ...] | None = None
     signals: tuple[str, ...] = ()
+    boxes: bool | None = None
+    """whether it finds boxes, which other models can look at; None where the file does not say"""
 
 
 ModelCheck = Callable[[ModelQuestion], ModelAnswer]

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def environment(clock: Clock, settings: dict[str, Any]) -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
         "load_average_before": [round(load, 2) for load in os.getloadavg()],
+        "revision": revision(),
         "measured_utc_ns": clock.utc_ns(),
         "settings": settings,
     }
@@ -33,6 +35,26 @@ def cpu_model() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def revision() -> str:
+    """The checkout's commit, with `+changes` where files differ from it; empty for an installed package."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists():
+        return ""
+    commit = _git(root, "rev-parse", "--short=12", "HEAD")
+    return f"{commit}+changes" if commit and _git(root, "status", "--porcelain") else commit
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "--no-optional-locks", *arguments]
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words, no shell
+            command, cwd=root, capture_output=True, text=True, check=True, timeout=20
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def _text(path: Path) -> str:

@@ -179,8 +179,9 @@ def _percentiles_by_scenario(
         return []
     figure, axes = _figure(10, 1.5 + 0.28 * len(names))
     for place, name in enumerate(names):
-        for percentile, colour, marker in (("p50", "#2a6fb0", "o"), ("p99", "#f2a541", "s"), ("p999", "#d1495b", "^")):
-            values = sorted(float(row[f"{what}_{percentile}_ns"]) / divisor for row in rows if row["scenario"] == name)
+        for percentile, colour, marker in (("p50", "#2a6fb0", "o"), ("p99", "#f2a541", "s"), ("p99.9", "#d1495b", "^")):
+            column = f"{what}_{percentile.replace('.', '')}_ns"
+            values = sorted(float(row[column]) / divisor for row in rows if row["scenario"] == name)
             middle = values[len(values) // 2]
             axes.plot([values[0], values[-1]], [place, place], color=colour, linewidth=2, alpha=0.4)
             axes.plot(middle, place, marker, color=colour, label=percentile if place == 0 else None)

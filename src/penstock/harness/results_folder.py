@@ -50,7 +50,10 @@ class ResultsFolder:
         return self.path / f"{scenario}-{run_id}.csv"
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
-        self._write(self.path / ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
+        """Sessions before this one are kept under `earlier`, oldest first: their results are in the folder too."""
+        earlier = read_sessions(self.path)
+        told = dict(environment) | ({"earlier": earlier} if earlier else {})
+        self._write(self.path / ENVIRONMENT, json.dumps(told, indent=2) + "\n")
 
     def write_series(self, scenario: str, run_id: int, rows: Sequence[Row]) -> None:
         if rows:
@@ -93,6 +96,15 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """The environment of every session that wrote to the folder, oldest first; none where none can be read."""
+    try:
+        last = json.loads((folder / ENVIRONMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [*last.pop("earlier", []), last]
 
 
 def csv_text(rows: Sequence[Row]) -> str:

@@ -1,7 +1,8 @@
 """One row a second of what a run did: the time series of a scenario. Pure.
 
 Each row is the difference of two readings, with its own percentiles: a second's p99 is the p99 of that second's
-results, not of the run so far.
+results, not of the run so far. Processes publish in their own time, so the records in two readings lie more or less
+than a second apart: what is counted is divided by the time between the records, not between the readings.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from penstock.base.clock import NS_PER_MS, NS_PER_S
 from penstock.contracts.fates import Fate
-from penstock.harness.measured import Measured, Reading, measured, rss_bytes
+from penstock.harness.measured import CameraMeasured, Measured, Reading, measured, rss_bytes
 from penstock.harness.summary import over_budget_share
 from penstock.harness.workload import Wanted
 
@@ -18,10 +19,14 @@ KINDS = ("supervisor", "ingest", "engine", "executor", "recorder", "api")
 
 
 def series_rows(readings: Sequence[Reading], wanted: Wanted) -> list[dict[str, Any]]:
-    """One row for each reading after the first; `elapsed_s` counts from the end of the warm-up."""
+    """One row for each reading after the first in which the engine says something new.
+
+    `elapsed_s` counts from the end of the warm-up. Rates and fates are per second; `events` and `plan_changes` are
+    counts, which add up to those of the run.
+    """
     priorities = sorted({priority for _, priority in wanted.values()}, reverse=True)
     rows = []
-    for before, after in pairwise(readings):
+    for before, after in pairwise(_news(readings)):
         found = measured(before, after, wanted)
         if found.seconds < 0.5:
             # The rest of a second at the end: too few results to speak of.
@@ -30,12 +35,23 @@ def series_rows(readings: Sequence[Reading], wanted: Wanted) -> list[dict[str, A
     return rows
 
 
+def _news(readings: Sequence[Reading]) -> list[Reading]:
+    """Without those whose engine had published nothing since the one before: what it did is in the next."""
+    news = list(readings[:1])
+    for reading in readings[1:]:
+        if reading.published_ns("engine") > news[-1].published_ns("engine"):
+            news.append(reading)
+    return news
+
+
 def _row(found: Measured, after: Reading, elapsed_s: float, priorities: Sequence[int]) -> dict[str, Any]:
     age = found.age
+    # All lanes are the engine's, and so of the same two records.
+    lanes_s = max((lane.seconds for lane in found.lanes), default=0.0)
     row: dict[str, Any] = {
         "elapsed_s": round(elapsed_s, 3),
         "camera_fps": round(sum(camera.fps for camera in found.cameras), 2),
-        "dropped_fps": round(sum(camera.lost for camera in found.cameras) / found.seconds, 2),
+        "dropped_fps": round(sum(map(_lost_fps, found.cameras)), 2),
         "analysed_fps": round(sum(lane.analysed_fps for lane in found.lanes), 3),
         "granted_fps": round(sum(lane.granted_fps for lane in found.lanes), 3),
         "wanted_fps": round(sum(lane.wanted_fps for lane in found.lanes), 3),
@@ -50,7 +66,7 @@ def _row(found: Measured, after: Reading, elapsed_s: float, priorities: Sequence
         "plan_changes": found.plan_changes,
         "rss_mib": round(rss_bytes(after) / 2**20, 1),
     }
-    row |= {fate.label: found.fate(fate) for fate in Fate}
+    row |= {fate.label: round(found.fate(fate) / lanes_s, 2) if lanes_s > 0 else 0.0 for fate in Fate}
     for kind in KINDS:
         row[f"cores_{kind}"] = round(sum(p.cores for p in found.processes if p.kind == kind), 4)
     for priority in priorities:
@@ -59,3 +75,7 @@ def _row(found: Measured, after: Reading, elapsed_s: float, priorities: Sequence
         row[f"granted_fps_p{priority}"] = round(sum(lane.granted_fps for lane in lanes), 3)
         row[f"wanted_fps_p{priority}"] = round(sum(lane.wanted_fps for lane in lanes), 3)
     return row
+
+
+def _lost_fps(camera: CameraMeasured) -> float:
+    return camera.lost / camera.seconds if camera.seconds > 0 else 0.0

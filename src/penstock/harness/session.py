@@ -129,7 +129,7 @@ class Session:
             raise Interrupted
         rows = validation_rows(scenario, run_id, found, without)
         folder.merge(VALIDATION, rows, ("run_id", "scenario"))
-        self._say(f"  {_in_short(found)}")
+        self._say(f"  {in_short(found)}")
         for row in rows:
             self._say(f"  {'holds' if row['holds'] else 'DOES NOT HOLD'}: {row['claim']} ({row['measured']})")
 
@@ -252,12 +252,13 @@ def _wanted_of(found: Measured) -> Wanted:
     return {(lane.camera, lane.model): (lane.wanted_fps, lane.priority) for lane in found.lanes}
 
 
-def _in_short(found: Measured) -> str:
+def in_short(found: Measured) -> str:
+    """One line; `-` where there is nothing of which to tell a percentile."""
     age = found.age
+    wanted_fps = sum(lane.wanted_fps for lane in found.lanes)
+    analyses = f"{sum(lane.analysed_fps for lane in found.lanes):.1f} of {wanted_fps:.1f} analyses a second"
+    p50, p99 = (f"{age.percentile_ns(percent) / NS_PER_MS:.1f} ms" if age.count else "-" for percent in (50, 99))
     return (
-        f"{format_duration(round(found.seconds * NS_PER_S))}: "
-        f"{sum(lane.analysed_fps for lane in found.lanes):.1f} of "
-        f"{sum(lane.wanted_fps for lane in found.lanes):.1f} analyses a second, age p50 "
-        f"{age.percentile_ns(50) / NS_PER_MS:.1f} ms, p99 {age.percentile_ns(99) / NS_PER_MS:.1f} ms, tick p50 "
-        f"{found.plan.percentile_ns(50) / 1000:.1f} µs"
+        f"{format_duration(round(found.seconds * NS_PER_S))}: {analyses if found.lanes else 'no analyses'}, "
+        f"age p50 {p50}, p99 {p99}, tick p50 {found.plan.percentile_ns(50) / 1000:.1f} µs"
     )

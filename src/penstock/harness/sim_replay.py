@@ -2,13 +2,38 @@
 
 from pathlib import Path
 
+from penstock.base.clock import NS_PER_S
 from penstock.testkit.recording import RecordingError, load
 from penstock.testkit.replay import LanePrediction, Replayed, replay
 
-__all__ = ["TOLERANCE", "RecordingError", "replay_file", "text"]
+__all__ = ["TOLERANCE", "RecordingError", "replay_file", "text", "too_short"]
 
 TOLERANCE = 0.2
 """a prediction of the 99th percentile that is further off says that the simulation is wrong"""
+
+
+LEAST_OF_LANE, LEAST_OF_ALL = 50, 200
+"""results; of fewer, a 99th percentile is what one or two of them happened to be"""
+_LONGEST_S = 60
+"""of a trace"""
+
+
+def too_short(replayed: Replayed) -> str:
+    """Why the recording does not tell whether the prediction is right, and how long to record; empty where it does.
+
+    Lanes without any result are not in the table, and not judged.
+    """
+    few = [lane for lane in replayed.lanes if 0 < lane.results < LEAST_OF_LANE]
+    total = replayed.whole.results
+    if not few and total >= LEAST_OF_ALL:
+        return ""
+    parts = [f"{lane.lane} has {lane.results} results, fewer than {LEAST_OF_LANE}" for lane in few[:3]]
+    parts += [f"{len(few) - 3} more lanes have as few"] if len(few) > 3 else []
+    parts += [f"all together have {total}, fewer than {LEAST_OF_ALL}"] if total < LEAST_OF_ALL else []
+    advice = f"record for longer: penstock trace --for {_LONGEST_S}s"
+    if replayed.window_ns >= 0.9 * _LONGEST_S * NS_PER_S:
+        advice = "no trace is longer, so record while more moves, or with a higher detect.fps"
+    return f"the recording is too short to judge by ({'; '.join(parts)}); {advice}"
 
 
 def replay_file(path: Path, seed: int = 0) -> Replayed:
@@ -31,10 +56,14 @@ def text(replayed: Replayed) -> str:
         lines += [_row(lane) for lane in replayed.lanes if lane.results]
     lines.append(_row(replayed.whole))
     off = replayed.whole.difference("p99")
-    verdict = "within" if abs(off) <= TOLERANCE else "NOT within"
+    short = too_short(replayed)
+    verdict = f"within {TOLERANCE:.0%}" if abs(off) <= TOLERANCE else f"NOT within {TOLERANCE:.0%}"
     lines.append("")
+    if short:
+        lines.append(f"note: {short}")
+        verdict = "not judged"
     lines.append(
-        f"p99 age predicted {off:+.1%} off what was measured, {verdict} {TOLERANCE:.0%}; "
+        f"p99 age predicted {off:+.1%} off what was measured, {verdict}; "
         f"window {replayed.window_ns / 1e9:.0f} s, its first {replayed.skipped_ns / 1e9:.1f} s left out"
     )
     if replayed.left_out:

@@ -5,10 +5,10 @@ kept, and decoding resumes at the next keyframe.
 """
 
 from penstock.contracts.packets import EncodedPacket
+from penstock.ingest.held_bounds import MOST_BYTES
 
 MOST_UNITS = 300
 """12 s of a camera at 25 fps; 0.7 s of decoding at 1920×1080 (measured: up to 2.4 ms a unit)"""
-MOST_BYTES = 8 * 1024 * 1024
 
 
 class GopBacklog:

@@ -5,10 +5,8 @@ Bounded: pictures are large, and belong to FFmpeg's pool. A frame that has left,
 
 from collections import OrderedDict
 
+from penstock.ingest.held_bounds import MOST_PICTURES
 from penstock.ingest.newest import Newest
-
-MOST_PICTURES = 4
-"""at 1920×1080, 12 MB; models answer before three more frames of their camera have been looked at"""
 
 
 class KeptPictures:

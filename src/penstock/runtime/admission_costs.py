@@ -24,6 +24,7 @@ CAMERAS_AT_ONCE = 8
 EARLIER = "an earlier run"
 NOW = "measured now"
 ASSUMED = "assumed"
+_CAMERA = "camera "
 
 
 class CostNote(msgspec.Struct, frozen=True):
@@ -40,6 +41,22 @@ class CostNote(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         return f"{self.what}: {self.cost} ({self.known_from}{f'; {self.why}' if self.why else ''})"
+
+
+def cost_lines(notes: Iterable[CostNote]) -> list[str]:
+    """For people: one line per note, and one for all cameras of which the same is known, where the first was."""
+    groups: dict[tuple[str, ...], list[CostNote]] = {}
+    for note in notes:
+        is_camera = note.what.startswith(_CAMERA)
+        key = (note.cost, note.known_from, note.why) if is_camera else (note.what,)
+        groups.setdefault((_CAMERA if is_camera else "", *key), []).append(note)
+    lines = []
+    for group in groups.values():
+        what = group[0].what
+        if len(group) > 1:
+            what = f"{len(group)} cameras ({_named(note.what.removeprefix(_CAMERA) for note in group)})"
+        lines.append(msgspec.structs.replace(group[0], what=what).text)
+    return lines
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -102,15 +119,17 @@ def cost_notes(spec: RunSpec, picture: Picture, costs: CostBook, measured: Measu
     for seen in picture.cameras:
         found = costs.camera(cameras[seen.camera])
         what = f"camera {seen.camera}"
-        text = (
-            f"{seen.unit_fps:.3g} pictures and {seen.keyframe_fps:.2g} keyframes a second, "
-            f"{seen.unit_ns / NS_PER_MS:.2f} ms of processor time each"
-        )
+        rates = f"{seen.unit_fps:.3g}/s, {_keyframes(seen.keyframe_fps)}"
+        text = f"{rates}, {seen.unit_ns / NS_PER_MS:.2f} ms of processor time each"
         source = _from(found, seen.camera in measured.cameras)
         if source != ASSUMED and not seen.measured:
             text += " (the time assumed)"
         notes.append(CostNote(what, text, source, measured.faults.get(what, "")))
     return notes
+
+
+def _keyframes(fps: float) -> str:
+    return f"keyframe every {1 / fps:.2g} s" if fps > 0 else "no keyframe seen"
 
 
 def _from(known: KnownModel | KnownCamera | None, now: bool) -> str:

@@ -4,10 +4,13 @@ estimates for the rest, each marked as not measured.
 
 from collections.abc import Mapping
 
+import msgspec
+
 from penstock.contracts.identity import Role
 from penstock.contracts.specs import CameraSpec, ExecutorSpec, LaneSpec, ModelSpec, RunSpec
 from penstock.runtime.cost_book import CostBook
 from penstock.runtime.host_load import usable_cores
+from penstock.runtime.lossless import lossless_cameras
 from penstock.runtime.memory_plan import ASSUMED_SIZE_PX, camera_memory, fixed_memory, model_memory
 from penstock.scheduling.picture import CameraCost, ExecutorSupply, HostSupply, LaneDemand, ModelCost, Picture
 
@@ -56,6 +59,28 @@ def picture_of(spec: RunSpec, costs: CostBook, floors: Mapping[str, float], *, c
                 for line in camera_memory(spec, camera, costs)
             ),
         ),
+    )
+
+
+def without_lossless(picture: Picture, spec: RunSpec) -> Picture:
+    """What is planned by rate: files that are read without loss take what the others leave, as in a run.
+
+    Their memory stays, among what is fixed, and that of the models that look at them.
+    """
+    lossless = lossless_cameras(spec)
+    loaded = {lane.model for lane in picture.lanes if lane.camera in lossless}
+    fixed_bytes = picture.host.fixed_memory_bytes
+    fixed_bytes += sum(camera.memory_bytes for camera in picture.cameras if camera.camera in lossless)
+    fixed_bytes += sum(model.memory_bytes for model in picture.models if model.model in loaded)
+    return msgspec.structs.replace(
+        picture,
+        lanes=tuple(lane for lane in picture.lanes if lane.camera not in lossless),
+        models=tuple(
+            msgspec.structs.replace(model, memory_bytes=0) if model.model in loaded else model
+            for model in picture.models
+        ),
+        cameras=tuple(camera for camera in picture.cameras if camera.camera not in lossless),
+        host=msgspec.structs.replace(picture.host, fixed_memory_bytes=fixed_bytes),
     )
 
 

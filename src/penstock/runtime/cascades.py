@@ -3,11 +3,12 @@
 Ingest keeps a frame for a moment; what was found in it is kept as long, for the lane's next ask.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from penstock.contracts.messages import Box
 from penstock.contracts.results import Result
 from penstock.contracts.specs import CropSpec, LaneSpec
+from penstock.contracts.work import ModelDescription
 from penstock.runtime.calls import Call
 from penstock.runtime.crops import joined, regions_of
 from penstock.runtime.engine_models import ModelBook
@@ -15,6 +16,23 @@ from penstock.scheduling.scheduler import Scheduler
 
 FRAMES_KEPT = 4
 """per lane: one that a model works on, one that waits, and their successors on the way"""
+
+
+def crops_of_nothing(lanes: Iterable[LaneSpec], models: Mapping[str, ModelDescription]) -> str:
+    """What to tell where a lane waits for boxes of a loaded model that finds none; empty where none does.
+
+    A file need not say what its network answers, and a class of one's own says so only when it is loaded.
+    """
+    for lane in lanes:
+        found = models.get(lane.crops.of) if lane.crops is not None else None
+        if found is not None and not found.class_names:
+            told = (
+                f"model {lane.model} looks at crops of {found.model}, which finds no boxes ({found.head}), so it would "
+                f"never run. Name a model that finds boxes in models.{lane.model}.crops.of, or remove `crops`"
+            )
+            own = "; if its class finds boxes, name their classes in its `class_names`"
+            return told + own if found.head == "python" else told
+    return ""
 
 
 class Cascades:

@@ -33,6 +33,7 @@ from penstock.framebus.links import Link
 from penstock.runtime import wiring
 from penstock.runtime.calls import CallBook
 from penstock.runtime.capacity_loop import PLAN_EVERY_NS, CapacityLoop
+from penstock.runtime.cascades import crops_of_nothing
 from penstock.runtime.cost_keeper import KEEP_EVERY_NS, CostKeeper
 from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.engine_cameras import CameraBook, EngineCamera
@@ -252,8 +253,9 @@ class EngineUnit:
         """Rules are compiled once every model has said what it knows, so that a wrong class name is found."""
         if self._decisions.configured or not self._models.complete:
             return
-        error = self._decisions.configure(self._models.loaded)
-        if error is not None:
+        loaded = self._models.loaded
+        error = crops_of_nothing(self._shell.spec.lanes, loaded) or self._decisions.configure(loaded)
+        if error:
             self._shell.tell_supervisor(Unusable(error))
             return
         self._capacity.set_floors(self._decisions.floors())

@@ -13,9 +13,12 @@ from penstock.base.units import format_size
 from penstock.contracts.identity import Role
 from penstock.contracts.specs import CameraSpec, ExecutorSpec, ModelSpec, RunSpec
 from penstock.framebus.ring import ring_bytes
+from penstock.ingest.held_bounds import MOST_BYTES as BACKLOG_BYTES
+from penstock.ingest.held_bounds import MOST_PICTURES as KEPT_PICTURES
 from penstock.models.backends.model_file import parts_of
 from penstock.runtime import wiring
 from penstock.runtime.cost_book import CostBook
+from penstock.runtime.lossless import is_lossless
 
 MIB = 1024 * 1024
 
@@ -116,7 +119,7 @@ def memory_plan(spec: RunSpec, costs: CostBook) -> MemoryPlan:
 
 
 def camera_memory(spec: RunSpec, camera: CameraSpec, costs: CostBook) -> Iterator[MemoryLine]:
-    """What one camera adds: packets kept, its decoder, the pages of its view pool."""
+    """What one camera adds: packets kept, its decoder with what it may hold besides, the pages of its view pool."""
     for stream in camera.streams:
         size = ring_bytes(stream.ring_bytes, wiring.RING_ENTRIES)
         yield MemoryLine("packets kept in memory", 1, size, "buffer.size and its index", "lower buffer.size")
@@ -128,6 +131,11 @@ def camera_memory(spec: RunSpec, camera: CameraSpec, costs: CostBook) -> Iterato
     basis = f"estimate for {width_px}×{height_px}{'' if measured else ', assumed'}"
     lower = "analyse smaller streams (a sub-stream with `roles: [detect]`)"
     yield MemoryLine("decoders", 1, decoder_bytes(width_px, height_px), basis, lower)
+    if not is_lossless(camera):  # of such a one every unit is decoded
+        yield MemoryLine("packets passed over", 1, BACKLOG_BYTES, "at most, while less is decoded", lower)
+    if any(lane.camera == camera.name and lane.crops is not None for lane in spec.lanes):
+        kept = KEPT_PICTURES * picture_bytes(width_px, height_px)
+        yield MemoryLine("pictures kept for crops", 1, kept, f"{KEPT_PICTURES} of {width_px}×{height_px}", lower)
     slots = wiring.slots_of(spec, camera.name)
     view = max((view_bytes(spec, lane.model, costs) for lane in spec.lanes if lane.camera == camera.name), default=0)
     if view:
@@ -172,8 +180,13 @@ def fixed_memory(spec: RunSpec) -> Iterator[MemoryLine]:
 
 
 def decoder_bytes(width_px: int, height_px: int) -> int:
-    """A decoder and its pictures of 12 bits per pixel."""
-    return DECODER_BYTES + DECODER_PICTURES * width_px * height_px * 3 // 2
+    """A decoder and its pictures."""
+    return DECODER_BYTES + DECODER_PICTURES * picture_bytes(width_px, height_px)
+
+
+def picture_bytes(width_px: int, height_px: int) -> int:
+    """A decoded picture of 12 bits per pixel."""
+    return width_px * height_px * 3 // 2
 
 
 def view_bytes(spec: RunSpec, model_name: str, costs: CostBook) -> int:

@@ -46,11 +46,11 @@ def check_model(question: ModelQuestion) -> ModelAnswer:
     stated = tuple(names[i] for i in wanted) or names
     match head.decoder:
         case BoxDecoder():
-            return ModelAnswer(tuple(problems), classes=stated)
+            return ModelAnswer(tuple(problems), classes=stated, boxes=True)
         case AnomalyDecoder():
-            return ModelAnswer(tuple(problems))
+            return ModelAnswer(tuple(problems), boxes=False)
         case _:
-            return ModelAnswer(tuple(problems), classes=stated, signals=stated)
+            return ModelAnswer(tuple(problems), classes=stated, signals=stated, boxes=False)
 
 
 def _device_problems(question: ModelQuestion) -> Iterator[ModelProblem]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.base.clock import NS_PER_S
 from penstock.contracts.messages import CameraState
-from penstock.telemetry.joined_statistics import all_models
+from penstock.telemetry.joined_statistics import all_cameras, all_models
 from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 SILENT_AFTER_NS = 10 * NS_PER_S
@@ -27,7 +27,7 @@ def health(processes: Iterable[ProcessStatistics], now_ns: int) -> tuple[dict[st
     reasons += [f"{name} is {state}" for name, state in starting]
     unready = [model for model in all_models(processes) if model.state != "ready"]
     reasons += [f"model {model.model} is {model.state}{_because(model.fault)}" for model in unready]
-    cameras = [_camera(camera, now_ns) for process in processes for camera in process.cameras]
+    cameras = [_camera(camera, now_ns) for camera in all_cameras(processes)]
     alive = bool(processes) and not silent
     ready = alive and not starting and not any(model.state == "loading" for model in unready) and bool(cameras)
     if not cameras:

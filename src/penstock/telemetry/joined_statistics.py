@@ -1,11 +1,11 @@
-"""One record for each model and executor, from what the engine and the executor's process each know of it."""
+"""What several processes know, put together: one record for each model and executor, cameras in one order."""
 
 from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
-from penstock.telemetry.statistics import ExecutorStatistics, ModelStatistics, ProcessStatistics
+from penstock.telemetry.statistics import CameraStatistics, ExecutorStatistics, ModelStatistics, ProcessStatistics
 
 _Part = TypeVar("_Part", ModelStatistics, ExecutorStatistics)
 
@@ -43,3 +43,13 @@ def all_models(processes: Iterable[ProcessStatistics]) -> list[ModelStatistics]:
 def all_executors(processes: Iterable[ProcessStatistics]) -> list[ExecutorStatistics]:
     """Every executor of the run, once."""
     return whole(executor for process in processes for executor in process.executors)
+
+
+def all_cameras(processes: Iterable[ProcessStatistics]) -> list[CameraStatistics]:
+    """Every stream of every camera, in the order of the configuration: that of the lanes. Cameras without a lane come
+    after these, by name. Ingest processes each have every n-th camera, so theirs is nobody's order."""
+    processes = list(processes)
+    lanes = dict.fromkeys(lane.camera for process in processes for lane in process.lanes)
+    places = {camera: place for place, camera in enumerate(lanes)}
+    cameras = [camera for process in processes for camera in process.cameras]
+    return sorted(cameras, key=lambda one: (places.get(one.camera, len(places)), one.camera))

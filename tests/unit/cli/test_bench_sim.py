@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from penstock.cli.bench_sim_command import SimOptions, sim_command
 from penstock.cli.main import UsageProblem, app
+from penstock.harness import sim_replay
 from penstock.harness.sim_fleet import FleetReport
+from penstock.testkit.replay import LanePrediction, Replayed
 
 SMALL = ["bench", "sim", "--cameras", "6", "--hosts", "2", "--for", "10s", "--seed", "3", "--model-cost", "20ms"]
 
@@ -43,3 +45,19 @@ def test_what_cannot_be_meant_says_why(tmp_path: Path) -> None:
         sim_command(SimOptions(replay=tmp_path / "x"))
     with pytest.raises(UsageProblem, match="--model-cost"):
         sim_command(SimOptions(model_cost="fast"))
+
+
+@pytest.mark.parametrize(("results", "code"), [(199, 0), (200, 1)])
+def test_a_recording_that_is_too_short_fails_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, results: int, code: int
+) -> None:
+    """Twice as old as measured: a wrong prediction, where there is enough to say so."""
+    live = dict.fromkeys(("p50", "p95", "p99"), 100_000_000)
+    predicted = dict.fromkeys(live, 200_000_000)
+    whole = LanePrediction("", results, results, live, predicted)
+    replayed = Replayed(whole, (LanePrediction("a/m", results, results, live, predicted),), 20_000_000_000, 0, ())
+    monkeypatch.setattr(sim_replay, "replay_file", lambda path, seed: replayed)
+    result = CliRunner().invoke(app, ["bench", "sim", "--replay", str(tmp_path / "trace.json")])
+    assert result.exit_code == code
+    assert ("too short" in result.stdout, "NOT within" in result.stdout) == (code == 0, code == 1)
+    assert "a/m" in result.stdout

@@ -200,3 +200,12 @@ def test_what_the_plan_takes_from_somebody_is_seen(clock: SimulatedClock) -> Non
     assert line(LiveModel().update(lanes("reduced", 2.5), 0).rows[0]).startswith(
         "up, 0.0 fps in, 0.0 analysed/s (granted 2.5/s), age"
     )
+
+
+def test_rows_are_in_the_order_of_the_configuration() -> None:
+    processes = [
+        ProcessStatistics("ingest-0", cameras=(CameraStatistics("c0"), CameraStatistics("c2"))),
+        ProcessStatistics("ingest-1", cameras=(CameraStatistics("c1"), CameraStatistics("c3"))),
+        ProcessStatistics("engine", lanes=tuple(LaneStatistics(f"c{number}", "m") for number in (3, 0, 1, 2))),
+    ]
+    assert [row.camera for row in LiveModel().update(processes, 0).rows] == ["c3", "c0", "c1", "c2"]

@@ -1,8 +1,11 @@
 """What models ask of each other and of their share, and what is wrong with it."""
 
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.config.crosscheck import check_rules
 from penstock.config.lane_checks import check_lanes
@@ -15,7 +18,7 @@ PEOPLE = {"path": "p.onnx", "head": "yolox", "class_names": ["person", "car"]}
 ANSWERS = {
     "people": ModelAnswer(classes=("person", "car")),
     "faces": ModelAnswer(classes=("face",)),
-    "scene": ModelAnswer(classes=("street",), signals=("street",)),
+    "scene": ModelAnswer(classes=("street",), signals=("street",), boxes=False),
 }
 
 
@@ -47,6 +50,18 @@ FINE: dict[str, dict[str, Any]] = {
         "people": PEOPLE,
         "faces": {"path": "f.onnx", "crops": {"of": "people", "labels": ["car"]}},
     },
+    "crops of what moves": {"faces": {"path": "f.onnx", "crops": {"of": "motion"}}, "motion": {"kind": "motion"}},
+    "a chain of three": {
+        "people": {**PEOPLE, "requires": ["motion"]},
+        "faces": {"path": "f.onnx", "requires": ["person"]},
+        "scene": {"path": "s.onnx", "requires": ["face"]},
+        "motion": {"kind": "motion"},
+    },
+    "two that wait for each other, and a third that wakes one": {
+        "people": {**PEOPLE, "requires": ["lamp"]},
+        "faces": {"path": "f.onnx", "requires": ["person"]},
+        "own": {"kind": "python", "plugin": "o.py:O"},
+    },
     "rates of its own": {"people": {**PEOPLE, "detect": {"fps": 1, "min_fps": 0.5}}},
     "one executor for two classes": {
         "a": {"kind": "python", "plugin": "o.py:A", "executor": "both"},
@@ -71,6 +86,86 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
             "models.people.requires.motion",
             "no other model on camera 'front' states 'motion'",
             "add `motion: {kind: motion}` to `models`",
+        ),
+    ),
+    "motion misspelt, without the motion model": (
+        {"people": {**PEOPLE, "requires": ["moton"]}, "faces": {"path": "f.onnx"}},
+        (
+            "models.people.requires.0",
+            "no other model on camera 'front' states 'moton'",
+            "did you mean motion? Then also add `motion: {kind: motion}` to `models`",
+        ),
+    ),
+    "motion misspelt, with nobody else": (
+        {"people": {**PEOPLE, "requires": ["Motion"]}},
+        (
+            "models.people.requires.0",
+            "no other model on camera 'front' states 'Motion'",
+            "did you mean motion? Then also add `motion: {kind: motion}` to `models`",
+        ),
+    ),
+    "motion misspelt, beside the motion model": (
+        {"people": {**PEOPLE, "requires": ["moton"]}, "motion": {"kind": "motion"}},
+        ("models.people.requires.0", "no other model on camera 'front' states 'moton'", "did you mean motion?"),
+    ),
+    "two that wait for each other": (
+        {"people": {**PEOPLE, "requires": ["face"]}, "faces": {"path": "f.onnx", "requires": {"person": "2s"}}},
+        (
+            "models.people.requires.0",
+            (
+                "on camera 'front' 'people' waits for 'faces' (face) and 'faces' waits for 'people' (person): none "
+                "of them can ever run"
+            ),
+            "remove this requirement, or add another model that states it",
+        ),
+    ),
+    "three in a circle, and one that waits for them": (
+        {
+            "late": {"kind": "python", "plugin": "o.py:L", "class_names": ["x"], "requires": ["face"]},
+            "people": {**PEOPLE, "requires": {"street": "1s"}},
+            "faces": {"path": "f.onnx", "requires": ["person"]},
+            "scene": {"path": "s.onnx", "requires": ["face"]},
+        },
+        (
+            "models.faces.requires.0",
+            (
+                "on camera 'front' 'faces' waits for 'people' (person), 'people' waits for 'scene' (street) and "
+                "'scene' waits for 'faces' (face): none of them can ever run"
+            ),
+            "remove this requirement, or add another model that states it",
+        ),
+    ),
+    "a finder that waits for who looks at its boxes": (
+        {
+            "faces": {"path": "f.onnx", "crops": {"of": "people"}},
+            "people": {**PEOPLE, "requires": ["face"]},
+        },
+        (
+            "models.people.requires.0",
+            (
+                "on camera 'front' 'people' waits for 'faces' (face) and 'faces' waits for 'people' (its boxes): none "
+                "of them can ever run"
+            ),
+            "remove this requirement, or add another model that states it",
+        ),
+    ),
+    "crops of whole pictures' classes": (
+        {"scene": {"path": "s.onnx"}, "faces": {"path": "f.onnx", "crops": {"of": "scene", "labels": ["street"]}}},
+        (
+            "models.faces.crops.of",
+            "'scene' judges whole pictures and finds no boxes, so there is nothing to look at",
+            "name a model that finds boxes, or remove `crops`",
+        ),
+    ),
+    "crops of anomalies": (
+        {
+            "odd": {"path": "o.onnx", "head": "anomaly"},
+            "faces": {"path": "f.onnx", "crops": {"of": "odd"}},
+        },
+        (
+            "models.faces.crops.of",
+            "'odd' judges whole pictures and finds no boxes, so there is nothing to look at",
+            "name a model that finds boxes, or remove `crops`",
         ),
     ),
     "a signal of its own": (
@@ -208,3 +303,36 @@ def test_what_a_camera_that_is_off_lacks_is_not_told() -> None:
 def test_a_rule_on_a_shadow_model_s_classes_is_correct() -> None:
     config = config_of({"people": {**PEOPLE, "shadow": True}}, rules={"r": "count(person) >= 1 for 1s"})
     assert list(check_rules(config, check_rule, ANSWERS)) == []
+
+
+def test_a_circle_on_many_cameras_is_told_once_and_where_it_is_broken_not() -> None:
+    cameras = {
+        "a": {**CAMERA, "models": ["people", "faces", "own"]},
+        "b": {**CAMERA, "models": ["people", "faces"]},
+        "c": {**CAMERA, "models": ["faces", "people"]},
+    }
+    models = {
+        "people": {**PEOPLE, "requires": ["face"]},
+        "faces": {"path": "f.onnx", "requires": ["person"]},
+        "own": {"kind": "python", "plugin": "o.py:O"},
+    }
+    [(path, what, _)] = found(config_of(models, cameras))
+    assert (path, what.startswith("on camera 'b' ")) == ("models.people.requires.0", True)
+
+
+@given(st.lists(st.sets(st.integers(0, 4)), min_size=5, max_size=5))
+def test_a_circle_is_told_where_there_is_one(wanted: list[set[int]]) -> None:
+    """Each of five models states one class, and requires some of the others'."""
+    waits = {number: others - {number} for number, others in enumerate(wanted)}
+    models = {
+        f"m{number}": {**PEOPLE, "class_names": [f"c{number}"], "requires": [f"c{other}" for other in sorted(others)]}
+        for number, others in waits.items()
+    }
+    told = [what for _, what, _ in found(config_of(models))]
+    assert all(what.endswith("none of them can ever run") for what in told)
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError:
+        assert told
+    else:
+        assert not told

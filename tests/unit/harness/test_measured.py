@@ -1,5 +1,6 @@
 """A measurement is the difference of two readings, and its summary row has RVO's columns exactly."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -184,6 +185,29 @@ def test_a_series_has_a_row_for_each_second_with_its_own_percentiles() -> None:
     assert (rows[0]["analysed_fps"], rows[0]["analysed"]) == (15.0, 15)
     assert (rows[0]["analysed_fps_p5"], rows[0]["wanted_fps_p0"]) == (10.0, 10.0)
     assert rows[0]["rss_mib"] == 60.0
+
+
+def counted(at_s: float, published_s: float, analysed: int) -> Reading:
+    """As `reading`, but its processes made their records earlier than it was read."""
+    made = reading(at_s, analysed, 0, (), lost=analysed)
+    records = (msgspec.structs.replace(p, published_ns=round(published_s * NS_PER_S)) for p in made.processes)
+    return Reading(made.at_ns, tuple(records))
+
+
+def test_what_is_counted_is_divided_by_the_time_between_the_records() -> None:
+    # Read every second, published every 1.4 s and 0.6 s in turn: 10 results a second of one lane, 5 of the other.
+    readings = [counted(10, 9.6, 96), counted(11, 11.0, 110), counted(12, 11.6, 116), counted(13, 13.0, 130)]
+    rows = series_rows(readings, WANTED)
+    assert [row["analysed_fps"] for row in rows] == [15.0] * 3
+    assert [row["analysed"] for row in rows] == [row["analysed_fps"] for row in rows]
+    assert [row["dropped_fps"] for row in rows] == [20.0] * 3
+    assert [row["camera_fps"] for row in rows] == [20.0] * 3
+
+
+def test_a_reading_in_which_the_engine_says_nothing_new_makes_no_row() -> None:
+    readings = [counted(10, 10.0, 100), counted(11, 10.0, 100), counted(12, 12.0, 120), counted(13, 12.0, 120)]
+    rows = series_rows(readings, WANTED)
+    assert [(row["elapsed_s"], row["analysed_fps"], row["analysed"]) for row in rows] == [(2.0, 15.0, 15.0)]
 
 
 def test_a_process_that_began_anew_counts_from_its_beginning() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.harness.age_against_load import largest_within, steps_to
-from penstock.harness.results_folder import ResultsFolder, csv_text, histogram_json, read_table
+from penstock.harness.results_folder import ResultsFolder, csv_text, histogram_json, read_sessions, read_table
 from penstock.harness.single_run import BenchError
 from penstock.telemetry.histogram import Histogram
 
@@ -24,6 +24,17 @@ def test_rows_are_added_and_those_of_the_same_run_replaced(tmp_path: Path) -> No
         {"run_id": "1", "scenario": "a", "x": "4", "y": "5"},
     ]
     assert read_table(folder.path / "other.csv") == []
+
+
+def test_the_environment_keeps_that_of_the_sessions_before(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    assert read_sessions(tmp_path) == []
+    for number in (1, 2, 3):
+        folder.write_environment({"cores": number})
+    assert read_sessions(tmp_path) == [{"cores": 1}, {"cores": 2}, {"cores": 3}]
+    assert json.loads((tmp_path / "environment.json").read_text(encoding="utf-8"))["cores"] == 3
+    (tmp_path / "environment.json").write_text("{", encoding="utf-8")
+    assert read_sessions(tmp_path) == []
 
 
 def test_texts_with_commas_survive() -> None:

@@ -2,10 +2,12 @@
 
 from array import array
 
+from penstock.contracts.frames import Fit, PixelFormat, ViewSpec
 from penstock.contracts.results import Detections, Result
 from penstock.contracts.specs import CropSpec, LaneSpec
+from penstock.contracts.work import ModelDescription
 from penstock.framebus.counters import WORD_BYTES, CounterBlock
-from penstock.runtime.cascades import FRAMES_KEPT, Cascades
+from penstock.runtime.cascades import FRAMES_KEPT, Cascades, crops_of_nothing
 from penstock.runtime.engine_models import ModelBook
 from penstock.scheduling.executors import ExecutorState
 from penstock.scheduling.lane import Lane
@@ -59,3 +61,19 @@ def test_boxes_of_a_late_result_are_not_looked_at() -> None:
     cascades = make_cascades()
     cascades.found(FINDS, found(1, late=True), 40 * MS)
     assert cascades.regions(LOOKS.name, 1) is None
+
+
+def description(class_names: tuple[str, ...]) -> ModelDescription:
+    view = ViewSpec(64, 64, PixelFormat.RGB24, Fit.STRETCH)
+    return ModelDescription("finds", view, "", "python", class_names, "cpu", picture_classes=("street",))
+
+
+def test_a_loaded_model_without_boxes_is_nothing_to_look_at() -> None:
+    lanes = (FINDS, LOOKS)
+    assert crops_of_nothing(lanes, {}) == "", "not loaded, it may find anything"
+    assert crops_of_nothing(lanes, {"finds": description(("person",))}) == ""
+    assert crops_of_nothing((FINDS,), {"finds": description(())}) == "", "nobody looks"
+    told = crops_of_nothing(lanes, {"finds": description(())})
+    assert told.startswith("model looks looks at crops of finds, which finds no boxes (python)")
+    assert "models.looks.crops.of" in told
+    assert told.endswith("name their classes in its `class_names`")

@@ -10,8 +10,9 @@ from penstock.contracts.specs import DecodePolicy, RunSpec
 from penstock.contracts.times import ClockReading
 from penstock.runtime import admission_picture as assumed
 from penstock.runtime import memory_plan as plan
-from penstock.runtime.admission_picture import picture_of
+from penstock.runtime.admission_picture import picture_of, without_lossless
 from penstock.runtime.cost_book import CostBook, KnownCamera, KnownModel
+from penstock.runtime.lossless import lossless_cameras
 from penstock.runtime.memory_plan import MIB, MemoryLine, MemoryPlan, decoder_bytes, memory_plan
 from penstock.runtime.model_identity import HostFacts
 from penstock.runtime.translation import run_spec
@@ -36,6 +37,8 @@ def test_the_sum_is_that_of_its_lines() -> None:
     rings = [line.each_bytes // MIB for line in found.lines if line.what == "packets kept in memory"]
     assert rings == [33, 9]
     assert by_name["views of pictures"].each_bytes == 4 * 320 * 180
+    assert (by_name["packets passed over"].count, by_name["packets passed over"].each_bytes) == (2, 8 * MIB)
+    assert "pictures kept for crops" not in by_name
 
 
 def test_without_a_budget_everything_fits() -> None:
@@ -144,4 +147,45 @@ def test_picture_and_plan_agree_about_memory() -> None:
     parts = picture.host.fixed_memory_bytes
     parts += sum(cost.memory_bytes for cost in picture.models) + sum(cost.memory_bytes for cost in picture.cameras)
     assert format_size(parts) == format_size(memory_plan(spec, book).total_bytes)
+    assert parts == memory_plan(spec, book).total_bytes
+
+
+def test_pictures_are_kept_where_a_model_looks_at_crops() -> None:
+    finder = {"path": "/nowhere/p.onnx"}
+    looker = {"path": "/nowhere/f.onnx", "crops": {"of": "finder"}}
+    cameras = {"a": {"url": "rtsp://h/1"}, "b": {"url": "rtsp://h/2", "models": ["finder"]}}
+    spec = spec_of(cameras=cameras, models={"finder": finder, "looker": looker})
+    book = CostBook(HOST)
+    book.learn_camera(spec.cameras[0], KnownCamera("a", 10, 1, width_px=640, height_px=360))
+    [kept] = [line for line in memory_plan(spec, book).lines if line.what == "pictures kept for crops"]
+    assert (kept.count, kept.each_bytes, kept.basis) == (1, 4 * 640 * 360 * 3 // 2, "4 of 640×360")
+
+
+def lossless_spec() -> RunSpec:
+    return spec_of(
+        cameras={
+            "file": {"inputs": [{"path": "/nowhere/a.mp4", "mode": "lossless"}]},
+            "live": {"url": "rtsp://h/1"},
+            "mistaken": {"inputs": [{"path": "rtsp://h/2", "mode": "lossless"}]},
+        }
+    )
+
+
+def test_what_is_read_without_loss_passes_nothing_over() -> None:
+    lines = memory_plan(lossless_spec(), CostBook(HOST)).lines
+    assert {line.what: line.count for line in lines}["decoders"] == 3
+    assert {line.what: line.count for line in lines}["packets passed over"] == 2
+
+
+def test_what_is_read_without_loss_has_memory_and_no_rate() -> None:
+    """Only files are: a network camera is live, whatever its mode says."""
+    spec = lossless_spec()
+    book = CostBook(HOST)
+    assert lossless_cameras(spec) == ("file",)
+    picture = without_lossless(picture_of(spec, book, {}, cores=2), spec)
+    assert [lane.lane for lane in picture.lanes] == ["live/motion", "mistaken/motion"]
+    assert [camera.camera for camera in picture.cameras] == ["live", "mistaken"]
+    assert [model.memory_bytes for model in picture.models] == [0], "it is loaded for the file in any case"
+    parts = picture.host.fixed_memory_bytes
+    parts += sum(cost.memory_bytes for cost in picture.models) + sum(cost.memory_bytes for cost in picture.cameras)
     assert parts == memory_plan(spec, book).total_bytes

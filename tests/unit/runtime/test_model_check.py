@@ -68,6 +68,23 @@ def write_network(path: Path, batch: int | str, rows: int | str = 84) -> None:
     onnx.save(model, path)
 
 
+def write_classifier(path: Path) -> None:
+    """A probability for each of two classes, and no boxes."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalAveragePool", ["images"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["flat"]),
+            helper.make_node("Softmax", ["flat"], ["output0"]),
+        ],
+        "kinds",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 64, 64])],
+        [helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, 3])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {"names": "{0: 'cup', 1: 'mug', 2: 'none'}", "task": "classify"})
+    onnx.save(model, path)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_network(tmp_path / "cups.onnx", 1)
@@ -120,3 +137,20 @@ def test_a_misspelt_label_is_no_class_to_be_meant(folder: Path) -> None:
     found = told(folder, {"path": "cups.onnx", "labels": ["mugg"]}, "count(mug) >= 1")
     assert "did you mean 'mugg'" not in found
     assert "labels names 'mugg'" in found
+
+
+def test_crops_of_a_network_that_finds_no_boxes_are_refused_with_their_line(folder: Path) -> None:
+    write_classifier(folder / "kinds.onnx")
+    file = folder / "penstock.yaml"
+    text = """cameras: {front: {url: rtsp://10.0.0.5/x}}
+models:
+  finder: {path: kinds.onnx}
+  cups:
+    path: cups.onnx
+    crops: {of: finder}
+"""
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"penstock\.yaml:6:\d+: models\.cups\.crops\.of: 'finder' judges whole"):
+        load_config(file, {}, rule_check=check_rule, model_check=check_model)
+    file.write_text(text.replace("kinds.onnx", "open.onnx"))
+    assert load_config(file, {}, rule_check=check_rule, model_check=check_model).config.models["cups"].crops

@@ -5,7 +5,7 @@ import pytest
 
 from penstock.contracts.messages import CameraState
 from penstock.telemetry.health import health
-from penstock.telemetry.statistics import ProcessStatistics
+from penstock.telemetry.statistics import CameraStatistics, LaneStatistics, ProcessStatistics
 
 NOW_NS = 1_000_000_000_000
 
@@ -84,3 +84,18 @@ def test_models(processes: list[ProcessStatistics], state: str, status: str, cod
 def test_nothing_heard_yet() -> None:
     answer, status = health([], NOW_NS)
     assert (answer["status"], answer["alive"], answer["ready"], status) == ("down", False, False, 503)
+
+
+def test_cameras_are_in_the_order_of_the_configuration() -> None:
+    """Ingest processes have every n-th of them each; lanes are in order. Who has no lane comes last, by name."""
+    groups = (("yard", "stairs", "attic"), ("door", "barn"))
+    processes = [
+        ProcessStatistics(f"ingest-{number}", cameras=tuple(CameraStatistics(name) for name in names))
+        for number, names in enumerate(groups)
+    ]
+    lanes = tuple(LaneStatistics(camera, model) for camera in ("yard", "door", "stairs") for model in ("m", "n"))
+    processes.append(ProcessStatistics("engine", lanes=lanes))
+    answer, _ = health(processes, NOW_NS)
+    assert [camera["camera"] for camera in answer["cameras"]] == ["yard", "door", "stairs", "attic", "barn"]
+    before, _ = health(processes[:2], NOW_NS)
+    assert [camera["camera"] for camera in before["cameras"]] == ["attic", "barn", "door", "stairs", "yard"]
