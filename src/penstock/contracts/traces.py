@@ -114,13 +114,6 @@ class FateTrace(Protocol):
         ...
 
 
-class FateTraceOff:
-    """Hears nothing."""
-
-    def fate(self, lane: str, first_index: int, count: int, fate: Fate, at_ns: int = 0) -> None:
-        """Nothing is kept."""
-
-
 class TraceTap(Protocol):
     """One reader of everything that the processes of a run write down. Never waits, never disturbs a writer."""
 

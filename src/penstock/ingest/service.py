@@ -30,7 +30,6 @@ from penstock.framebus.trace_writers import IngestTrace, IngestTraceOff
 from penstock.ingest.books import Word
 from penstock.ingest.kept_pictures import KeptPictures
 from penstock.ingest.newest import Look, Newest
-from penstock.ingest.status import StreamStatus
 from penstock.ingest.stream import StreamWorker
 from penstock.ingest.views import ViewMaker
 
@@ -128,9 +127,6 @@ class IngestService:
                         log.info("%d slots of an ended process are free again", freed, extra=where)
             case _:
                 log.warning("ingest does not understand %s", type(message).__name__)
-
-    def statuses(self) -> list[StreamStatus]:
-        return [camera.worker.status() for camera in self._cameras.values()]
 
     def loads(self) -> tuple[CameraLoad, ...]:
         """What each camera has taken of the processor in this process."""

@@ -2,8 +2,6 @@
 
 import msgspec
 
-from penstock.contracts.fates import Fate
-
 
 class AskFor(msgspec.Struct, frozen=True, gc=False):
     """Ask ingest for a view of the camera's newest frame, or of frame `frame_index` where that is not 0."""
@@ -35,14 +33,6 @@ class StartWork(msgspec.Struct, frozen=True, gc=False):
     """the earliest of its frames'"""
     probe: bool = False
     """may come too late: started all the same, to learn whether the model is still that slow"""
-
-
-class FateGiven(msgspec.Struct, frozen=True, gc=False):
-    """A frame's end, for those who follow single frames; the ledger has counted it."""
-
-    lane: str
-    index: int
-    fate: Fate
 
 
 class Hung(msgspec.Struct, frozen=True, gc=False):

@@ -81,11 +81,6 @@ def divide(
     return msgspec.structs.replace(shares, left_out=frozenset(left_out))
 
 
-def consumed_fps(granted_fps: float, need_fps: float) -> float:
-    """What a lane takes of its grant, on average."""
-    return min(granted_fps, need_fps)
-
-
 def _floors_that_do_not_fit(
     level: Sequence[Demand], left: Mapping[str, float], reserve: Mapping[str, float]
 ) -> dict[str, str]:
