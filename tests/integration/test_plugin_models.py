@@ -6,14 +6,13 @@ One camera is looked at by all of them: a lamp that goes on and off, drawn and e
 import re
 import signal
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import av
 import numpy as np
 import pytest
 from aftermath import assert_books
+from lamp_film import write_lamp_film
 from onnx import TensorProto, helper, numpy_helper, save_model
 from running import Running
 
@@ -77,22 +76,6 @@ def example() -> str:
     return code[1]
 
 
-def write_lamp(path: Path) -> None:
-    """A dark picture with a lamp that is lit between 1 s and 4 s."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "g": str(FPS)})
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for i in range(FPS * SECONDS):
-            luma = np.full((180, 320), 40, np.uint8)
-            luma[:20, (8 * i) % 300 :][:, :20] = 110
-            if LIT_S[0] <= i / FPS < LIT_S[1]:
-                luma[80:120, 200:240] = 235
-            frame = av.VideoFrame.from_ndarray(np.concatenate([luma, np.full((90, 320), 128, np.uint8)]), "yuv420p")
-            frame.pts, frame.time_base = i, Fraction(1, FPS)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
 def write_nan_network(path: Path) -> None:
     """An end-to-end detector whose every number is NaN."""
     nodes = [
@@ -123,7 +106,7 @@ class Story(NamedTuple):
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("plugins")
-    write_lamp(folder / "lamp.mp4")
+    write_lamp_film(folder / "lamp.mp4", fps=FPS, seconds=SECONDS, lit_s=LIT_S)
     write_nan_network(folder / "nan.onnx")
     (folder / "lamp.py").write_text(example(), encoding="utf-8")
     for name, code in BAD.items():

@@ -5,14 +5,13 @@ Both look at a lamp that goes on and off. The one on trial also sees one where t
 
 import contextlib
 import sqlite3
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import av
 import numpy as np
 import pytest
 from aftermath import assert_books, journalled
+from lamp_film import write_lamp_film
 from PIL import Image
 from running import Running
 
@@ -35,22 +34,6 @@ class Trial:
 """
 
 
-def write_lamp(path: Path) -> None:
-    """Something small always moves; a lamp is lit between 1 s and 3 s."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "g": str(FPS)})
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for i in range(FPS * SECONDS):
-            luma = np.full((180, 320), 40, np.uint8)
-            luma[:20, (8 * i) % 300 :][:, :20] = 110
-            if LIT_S[0] <= i / FPS < LIT_S[1]:
-                luma[80:120, 200:240] = 235
-            frame = av.VideoFrame.from_ndarray(np.concatenate([luma, np.full((90, 320), 128, np.uint8)]), "yuv420p")
-            frame.pts, frame.time_base = i, Fraction(1, FPS)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
 class Story(NamedTuple):
     journal: list[Event]
     rows: list[tuple[Any, ...]]
@@ -66,7 +49,7 @@ class Story(NamedTuple):
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("shadow")
-    write_lamp(folder / "lamp.mp4")
+    write_lamp_film(folder / "lamp.mp4", fps=FPS, seconds=SECONDS, lit_s=LIT_S)
     (folder / "real.py").write_text(REAL, encoding="utf-8")
     (folder / "trial.py").write_text(TRIAL, encoding="utf-8")
     settings = {

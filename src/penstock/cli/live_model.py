@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from penstock.base.clock import NS_PER_MS, NS_PER_S
 from penstock.contracts.capacity import LadderStep
 from penstock.contracts.fates import Fate
+from penstock.telemetry.analysis_statistics import LaneStatistics, Stage
 from penstock.telemetry.histogram import Histogram, HistogramRecord, grown
 from penstock.telemetry.joined_statistics import all_cameras
 from penstock.telemetry.log_format import utc_text
-from penstock.telemetry.statistics import CameraStatistics, EventNote, LaneStatistics, ProcessStatistics, Stage
+from penstock.telemetry.statistics import CameraStatistics, EventNote, ProcessStatistics
 
 WINDOW_NS = 5 * NS_PER_S
 """rates and ages are those of the last seconds"""

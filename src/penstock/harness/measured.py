@@ -8,14 +8,9 @@ from dataclasses import dataclass, field
 
 from penstock.base.clock import NS_PER_S
 from penstock.contracts.fates import Fate
+from penstock.telemetry.analysis_statistics import LaneStatistics, RuleStatistics, Stage
 from penstock.telemetry.histogram import Histogram, HistogramRecord, grown
-from penstock.telemetry.statistics import (
-    CameraStatistics,
-    LaneStatistics,
-    ProcessStatistics,
-    RuleStatistics,
-    Stage,
-)
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 _NONE = HistogramRecord()
 SKIPPED = (Fate.SUPERSEDED, Fate.EXPIRED, Fate.SHED)

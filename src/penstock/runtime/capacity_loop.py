@@ -24,7 +24,7 @@ from penstock.scheduling.capacity import CapacityPlanner
 from penstock.scheduling.measurements import Measurements
 from penstock.scheduling.picture import ModelCost, Picture
 from penstock.scheduling.scheduler import Scheduler
-from penstock.telemetry.statistics import PlanStatistics
+from penstock.telemetry.analysis_statistics import PlanStatistics
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class CapacityLoop:
         self._picture = self._measuring.update(
             self._picture, measured, self._host_load.others_cores, self._floor_within_wish
         )
-        plan = self._planner.update(self._believed(measured, now_ns), now_ns)
+        plan = self._planner.update(self._planned_with(measured, now_ns), now_ns)
         self._computed += 1
         if plan.changes or not self._grants:
             self._apply(plan, now_ns)
@@ -178,7 +178,7 @@ class CapacityLoop:
     def _floor_within_wish(self, lane: str) -> float:
         return min(self.floor_fps(lane), self._wanted_fps_of[lane])
 
-    def _believed(self, measured: Measurements, now_ns: int) -> Picture:
+    def _planned_with(self, measured: Measurements, now_ns: int) -> Picture:
         """What is planned with: nothing is refused for a cost that was only assumed, or measured too long ago."""
         measured_ns = {model.model: model.measured_ns for model in measured.models}
         running = {lane.model for lane in self._spec.lanes if (grant := self._grants.get(lane.name)) and grant.fps}

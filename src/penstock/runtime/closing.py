@@ -17,7 +17,8 @@ from penstock.ingest import books
 from penstock.runtime import wiring
 from penstock.runtime.lane_books import lane_ledgers
 from penstock.runtime.unit_book import unit_book
-from penstock.telemetry.statistics import CameraStatistics, LaneStatistics, ProcessStatistics
+from penstock.telemetry.analysis_statistics import LaneStatistics
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 
 def close_books(spec: RunSpec, regions: Mapping[str, Region]) -> None:

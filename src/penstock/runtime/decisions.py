@@ -53,8 +53,9 @@ from penstock.store.records import (
     Position,
     RunEnded,
 )
+from penstock.telemetry.analysis_statistics import RuleStatistics
 from penstock.telemetry.histogram import Histogram
-from penstock.telemetry.statistics import EventNote, JournalStatistics, ProcessStatistics, RuleStatistics
+from penstock.telemetry.statistics import EventNote, JournalStatistics, ProcessStatistics
 from penstock.tracking.off import TrackingOff
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,9 @@ from penstock.runtime.decisions import DecisionPath
 from penstock.runtime.lane_ages import LaneAges
 from penstock.scheduling.books import LaneSnapshot
 from penstock.scheduling.suspension import TOLERATED_FAILURES
+from penstock.telemetry.analysis_statistics import EngineStatistics, LaneStatistics, ModelStatistics
 from penstock.telemetry.histogram import Histogram
-from penstock.telemetry.statistics import EngineStatistics, LaneStatistics, ModelStatistics, ProcessStatistics
+from penstock.telemetry.statistics import ProcessStatistics
 
 
 class Grants(Protocol):

@@ -23,7 +23,8 @@ from penstock.framebus.slots import SlotReader
 from penstock.models.executor import ModelExecutor
 from penstock.runtime import wiring
 from penstock.runtime.shell import Shell, processor_ns, resident_bytes
-from penstock.telemetry.statistics import ExecutorStatistics, ModelStatistics, ProcessStatistics
+from penstock.telemetry.analysis_statistics import ExecutorStatistics, ModelStatistics
+from penstock.telemetry.statistics import ProcessStatistics
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from penstock.contracts.frames import View
 from penstock.contracts.work import Outcome
+from penstock.telemetry.analysis_statistics import LaneStatistics, Stage
 from penstock.telemetry.histogram import Histogram, HistogramRecord
-from penstock.telemetry.statistics import LaneStatistics, Stage
 
 
 class LaneAges:

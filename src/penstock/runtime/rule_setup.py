@@ -13,7 +13,7 @@ from penstock.rules.decisions import RuleStatistics as EvaluatorStatistics
 from penstock.rules.errors import RuleError
 from penstock.rules.vocabulary import LaneVocabulary, Vocabulary
 from penstock.store.recovery import RecoveryState
-from penstock.telemetry.statistics import RuleStatistics
+from penstock.telemetry.analysis_statistics import RuleStatistics
 
 NS_PER_S = 1_000_000_000
 

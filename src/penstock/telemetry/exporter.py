@@ -15,19 +15,21 @@ from penstock.base.clock import NS_PER_S
 from penstock.contracts.capacity import LadderStep
 from penstock.contracts.fates import Fate
 from penstock.contracts.messages import CameraState
+from penstock.telemetry.analysis_statistics import (
+    EngineStatistics,
+    ExecutorStatistics,
+    LaneStatistics,
+    ModelStatistics,
+    PlanStatistics,
+    RuleStatistics,
+)
 from penstock.telemetry.families import Families
 from penstock.telemetry.joined_statistics import all_executors, all_models
 from penstock.telemetry.statistics import (
     CameraStatistics,
-    EngineStatistics,
-    ExecutorStatistics,
     JournalStatistics,
-    LaneStatistics,
-    ModelStatistics,
-    PlanStatistics,
     ProcessStatistics,
     RecorderStatistics,
-    RuleStatistics,
     SinkStatistics,
     Snapshot,
     TraceExportStatistics,

@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
-from penstock.telemetry.statistics import CameraStatistics, ExecutorStatistics, ModelStatistics, ProcessStatistics
+from penstock.telemetry.analysis_statistics import ExecutorStatistics, ModelStatistics
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 _Part = TypeVar("_Part", ModelStatistics, ExecutorStatistics)
 

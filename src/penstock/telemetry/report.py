@@ -10,18 +10,17 @@ from typing import Any
 from penstock.base.clock import NS_PER_MS, NS_PER_S
 from penstock.contracts.events import Event, Evidence
 from penstock.contracts.fates import Fate
-from penstock.telemetry.histogram import Histogram, HistogramRecord, merged
-from penstock.telemetry.joined_statistics import all_models
-from penstock.telemetry.log_format import utc_text
-from penstock.telemetry.statistics import (
-    CameraStatistics,
+from penstock.telemetry.analysis_statistics import (
     LaneStatistics,
     ModelStatistics,
     PlanStatistics,
-    ProcessStatistics,
     RuleStatistics,
     Stage,
 )
+from penstock.telemetry.histogram import Histogram, HistogramRecord, merged
+from penstock.telemetry.joined_statistics import all_models
+from penstock.telemetry.log_format import utc_text
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 REPORT_VERSION = 1
 

@@ -13,16 +13,9 @@ from penstock.cli.live_model import LiveModel
 from penstock.cli.live_table import LiveLines, LiveTable, line, live_view, milliseconds, render
 from penstock.contracts.capacity import ResourceUse
 from penstock.contracts.messages import CameraState
+from penstock.telemetry.analysis_statistics import LaneStatistics, PlanStatistics, RuleStatistics, Stage
 from penstock.telemetry.histogram import Histogram
-from penstock.telemetry.statistics import (
-    CameraStatistics,
-    EventNote,
-    LaneStatistics,
-    PlanStatistics,
-    ProcessStatistics,
-    RuleStatistics,
-    Stage,
-)
+from penstock.telemetry.statistics import CameraStatistics, EventNote, ProcessStatistics
 
 
 class Run:

@@ -10,7 +10,7 @@ from quoted_page import PAGE, PROSE, QUOTED, ROOT
 from penstock.cli.main import app
 from penstock.config.loader import load_config
 from penstock.contracts.fates import Fate
-from penstock.telemetry.statistics import Stage
+from penstock.telemetry.analysis_statistics import Stage
 
 
 def source_of(module: str) -> str:

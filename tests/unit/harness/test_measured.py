@@ -24,18 +24,15 @@ from penstock.harness.summary import (
     refused_fps,
     summary_row,
 )
-from penstock.telemetry.histogram import Histogram, HistogramRecord
-from penstock.telemetry.statistics import (
-    CameraStatistics,
-    ChildStatistics,
+from penstock.telemetry.analysis_statistics import (
     EngineStatistics,
     LaneStatistics,
     ModelStatistics,
     PlanStatistics,
-    ProcessStatistics,
     RuleStatistics,
-    UnitBook,
 )
+from penstock.telemetry.histogram import Histogram, HistogramRecord
+from penstock.telemetry.statistics import CameraStatistics, ChildStatistics, ProcessStatistics, UnitBook
 
 WANTED = {("cam1", "fast"): (10.0, 5), ("cam2", "fast"): (10.0, 0)}
 

@@ -7,7 +7,8 @@ from penstock.base.clock import NS_PER_S, SimulatedClock
 from penstock.contracts.messages import CameraState
 from penstock.harness.cue import Cue
 from penstock.harness.sampler import Sampler
-from penstock.telemetry.statistics import CameraStatistics, ModelStatistics, ProcessStatistics
+from penstock.telemetry.analysis_statistics import ModelStatistics
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 
 class ScriptedRun:

@@ -7,8 +7,9 @@ from penstock.contracts.specs import LaneSpec
 from penstock.contracts.work import Failure, FailureCause
 from penstock.runtime.engine_statistics import EngineCounts
 from penstock.scheduling.books import LaneSnapshot
+from penstock.telemetry.analysis_statistics import ModelStatistics
 from penstock.telemetry.joined_statistics import all_models
-from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics
+from penstock.telemetry.statistics import ProcessStatistics
 
 RAISED = Failure(FailureCause.RAISED, "too bright")
 READY = ModelStatistics(model="moody", executor="cpu", state="ready", head="python")

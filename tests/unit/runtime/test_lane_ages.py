@@ -3,7 +3,7 @@
 from penstock.contracts.frames import Affine, Lease, Location, PixelFormat, View, ViewSpec
 from penstock.contracts.work import Outcome, OutcomeStatus
 from penstock.runtime.lane_ages import LaneAges
-from penstock.telemetry.statistics import LaneStatistics, Stage
+from penstock.telemetry.analysis_statistics import LaneStatistics, Stage
 from penstock.testkit.views import frame_ref
 
 MS = 1_000_000

@@ -10,7 +10,7 @@ from penstock.rules.decisions import CountedRule
 from penstock.rules.errors import RuleError
 from penstock.runtime.rule_setup import Validities, placed_rule, recovered_rules, validity_ns, vocabularies_of
 from penstock.store.recovery import RecoveryState
-from penstock.telemetry.statistics import RuleStatistics
+from penstock.telemetry.analysis_statistics import RuleStatistics
 
 MS = 1_000_000
 VIEW = ViewSpec(64, 64, PixelFormat.BGR24)

@@ -9,8 +9,9 @@ from penstock.contracts.times import ClockReading
 from penstock.framebus.cell import LatestCell, cell_bytes
 from penstock.framebus.regions import HeapRegions
 from penstock.runtime import wiring
+from penstock.telemetry.analysis_statistics import LaneStatistics, RuleStatistics, Stage
 from penstock.telemetry.histogram import Histogram
-from penstock.telemetry.statistics import LaneStatistics, ProcessStatistics, RuleStatistics, Stage
+from penstock.telemetry.statistics import ProcessStatistics
 
 
 def run_of(cameras: int, models: int) -> RunSpec:

@@ -3,23 +3,25 @@
 import pytest
 
 from penstock.contracts.messages import CameraState
+from penstock.telemetry.analysis_statistics import (
+    EngineStatistics,
+    ExecutorStatistics,
+    LaneStatistics,
+    ModelStatistics,
+    RuleStatistics,
+    Stage,
+)
 from penstock.telemetry.histogram import Histogram, HistogramRecord
 from penstock.telemetry.statistics import (
     CameraStatistics,
     ChildStatistics,
-    EngineStatistics,
     EventNote,
-    ExecutorStatistics,
     JournalStatistics,
-    LaneStatistics,
-    ModelStatistics,
     PoolStatistics,
     ProcessStatistics,
     QueueRecord,
     RecorderStatistics,
-    RuleStatistics,
     SinkStatistics,
-    Stage,
     UnitBook,
 )
 

@@ -6,9 +6,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from penstock.contracts.fates import Fate
+from penstock.telemetry.analysis_statistics import ModelStatistics
 from penstock.telemetry.exporter import exposition
 from penstock.telemetry.joined_statistics import whole
-from penstock.telemetry.statistics import ModelStatistics, ProcessStatistics, decode, encode
+from penstock.telemetry.statistics import ProcessStatistics, decode, encode
 
 NOW_NS = 1_000_000_000_000
 

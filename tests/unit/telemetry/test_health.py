@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from penstock.contracts.messages import CameraState
+from penstock.telemetry.analysis_statistics import LaneStatistics
 from penstock.telemetry.health import health
-from penstock.telemetry.statistics import CameraStatistics, LaneStatistics, ProcessStatistics
+from penstock.telemetry.statistics import CameraStatistics, ProcessStatistics
 
 NOW_NS = 1_000_000_000_000
 
